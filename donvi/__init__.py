@@ -1,0 +1,1 @@
+"""donvi: the tenancy of administrative units on a city's shared systems."""

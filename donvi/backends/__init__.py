@@ -1,0 +1,1 @@
+"""Adapters of the real systems, plain functions usable without Pulumi."""

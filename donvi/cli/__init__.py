@@ -1,0 +1,1 @@
+"""The donvi command: model, call, renderer; one file per verb."""

@@ -1,0 +1,1 @@
+"""Runs the acceptance suite in a process of its own and reads its verdict."""
