@@ -1,0 +1,156 @@
+"""The connections that handlers work with, made when first asked for and shared by all threads of a provider process.
+
+Nothing is imported or opened before it is used: a provider that only checks and diffs loads no client library.
+Addresses come from the deployment, who we are comes from the environment (``VAULT_TOKEN`` and ``VAULT_CACERT``), every
+other credential is read from Vault's KV when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from donvi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from donvi.backends.directory import Directory
+    from donvi.backends.dns import DnsUpdater
+    from donvi.backends.machines import SshRunner
+    from donvi.backends.mail import Doveadm
+    from donvi.backends.vault import VaultClient
+    from donvi.deployment import Deployment
+
+T = TypeVar("T")
+
+LAB_REMEDY = 'run `eval "$(uv run donvi lab env)"` first'
+CLOCK_VARIABLE = "DONVI_CLOCK"
+
+
+class Services:
+    """Lazily made clients of the real systems; every property may be used from any thread.
+
+    :param deployment: where the systems are.
+    :param environ: the process environment, injected for tests.
+    :param cancelled: set when the person interrupted the run; long waits look at it.
+    """
+
+    def __init__(
+        self, deployment: Deployment, environ: Mapping[str, str] | None = None, cancelled: threading.Event | None = None
+    ) -> None:
+        self.deployment = deployment
+        self.environ = os.environ if environ is None else environ
+        self.cancelled = cancelled or threading.Event()
+        self._made: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+
+    def clock(self) -> datetime:
+        """Return the current time in UTC, or the one that ``DONVI_CLOCK`` (RFC 3339) injects."""
+        injected = self.environ.get(CLOCK_VARIABLE, "")
+        return datetime.fromisoformat(injected) if injected else datetime.now(UTC)
+
+    @property
+    def ca_file(self) -> str:
+        """Path of the CA that every server's certificate is verified with."""
+        return self._variable("VAULT_CACERT")
+
+    @property
+    def vault(self) -> VaultClient:
+        """Vault, as whoever started the run."""
+
+        def make() -> VaultClient:
+            from donvi.backends.vault import VaultClient  # noqa: PLC0415 - loads hvac
+
+            return VaultClient(self.deployment.vault.address, self._variable("VAULT_TOKEN"), self.ca_file)
+
+        return self._once("vault", make)
+
+    @property
+    def directory_read(self) -> Directory:
+        """The directory, bound as the account that only reads; a preview has no other."""
+        return self._once("directory/read", lambda: self._directory("read"))
+
+    @property
+    def directory_write(self) -> Directory:
+        """The directory, bound as the account that writes; reading its password needs the role ``apply``."""
+        return self._once("directory/write", lambda: self._directory("write"))
+
+    @property
+    def doveadm(self) -> Doveadm:
+        """Dovecot's administration API."""
+
+        def make() -> Doveadm:
+            from donvi.backends.mail import Doveadm  # noqa: PLC0415
+
+            key = self._secret("backends/mail/doveadm")["api_key"]
+            return Doveadm(self.deployment.mail.doveadm, key, self.ca_file)
+
+        return self._once("doveadm", make)
+
+    def dns(self, credential: str) -> DnsUpdater:
+        """Return the updater that signs with the TSIG key at a KV path, e.g. ``backends/dns/tsig/26506``."""
+
+        def make() -> DnsUpdater:
+            from donvi.backends.dns import DnsUpdater, Tsig  # noqa: PLC0415 - loads dnspython
+
+            secret = self._secret(credential)
+            tsig = Tsig(name=secret["name"], algorithm=secret["algorithm"], secret=secret["secret"])
+            return DnsUpdater(self.deployment.dns.server, self.deployment.dns.port, tsig)
+
+        return self._once(f"dns/{credential}", make)
+
+    @property
+    def ssh(self) -> SshRunner:
+        """Machines over SSH, with a key that Vault signs for this run; a preview's token can't."""
+
+        def make() -> SshRunner:
+            from donvi.backends.machines import SshRunner  # noqa: PLC0415
+
+            return SshRunner(self.deployment, self.vault, self._variable("DONVI_KNOWN_HOSTS"))
+
+        return self._once("ssh", make)
+
+    def close(self) -> None:
+        """Close every client that was opened and has something to close."""
+        with self._lock:
+            made, self._made = list(self._made.values()), {}
+        for client in made:
+            close = getattr(client, "close", None)
+            if close is not None:
+                close()
+
+    def _directory(self, role: str) -> Directory:
+        from donvi.backends.directory import Directory  # noqa: PLC0415 - loads libldap
+
+        secret = self._secret(f"backends/directory/{role}")
+        return Directory(self.deployment.directory.url, secret["bind_dn"], secret["password"], self.ca_file)
+
+    def _secret(self, path: str) -> Mapping[str, str]:
+        secret = self.vault.kv_read(path)
+        if secret is None:
+            raise UsageError(
+                f"Vault holds nothing at kv/{path}",
+                hint="the datacentre playbook writes the back ends' credentials: run `make up`",
+            )
+        return cast("Mapping[str, str]", secret)
+
+    def _variable(self, name: str) -> str:
+        value = self.environ.get(name, "")
+        if not value:
+            raise UsageError(f"{name} is not set", hint=LAB_REMEDY)
+        return value
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        """Make a client once, without holding up threads that want another one."""
+        with self._lock:
+            if name in self._made:
+                return cast("T", self._made[name])
+            making = self._making.setdefault(name, threading.Lock())
+        with making:
+            if name not in self._made:
+                self._made[name] = make()
+            return cast("T", self._made[name])
