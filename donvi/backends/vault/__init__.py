@@ -1,0 +1,31 @@
+"""Vault (HashiCorp's or OpenBao) over hvac: key-value store, policies, AppRoles, PKI, transit, wrapping, SSH.
+
+What goes in: one call per operation of Vault's API that donvi uses, our errors, our owner marks. What stays out: what
+a unit should have (``donvi.tenancy``), the engine (``donvi.provider``), mounts and auth methods (``playbooks``).
+"""
+
+from donvi.backends.vault.approles import AppRoleSpec, canonical_cidr
+from donvi.backends.vault.client import VaultClient
+from donvi.backends.vault.owners import Owner, conflict
+from donvi.backends.vault.pki import PkiRoleSpec, Signed, UrlsSpec, serial_hex
+from donvi.backends.vault.policies import PathRule, Policy, canonical, parse, render
+from donvi.backends.vault.transport import MissingError, escape
+
+__all__ = [
+    "AppRoleSpec",
+    "MissingError",
+    "Owner",
+    "PathRule",
+    "PkiRoleSpec",
+    "Policy",
+    "Signed",
+    "UrlsSpec",
+    "VaultClient",
+    "canonical",
+    "canonical_cidr",
+    "conflict",
+    "escape",
+    "parse",
+    "render",
+    "serial_hex",
+]
