@@ -124,7 +124,7 @@ class Segment(Struct, frozen=True, kw_only=True):
 class Flow(Struct, frozen=True, kw_only=True):
     """Who may reach what: from a segment and endpoint role to a system's port in a zone."""
 
-    id: str  # <system>/<segment kind>/<protocol>-<port>
+    id: str  # <system>/<segment kind>/<endpoint>/<protocol>-<port>
     system: str
     segment: str  # segment kind
     endpoint: str  # endpoint role: workstation, counter-pc, codec, gateway …

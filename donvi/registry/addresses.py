@@ -1,0 +1,62 @@
+"""Prefixes and addresses, strictly: netaddr accepts host bits and host masks without a word, this module doesn't."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netaddr import AddrFormatError, IPNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def network(text: str, version: int) -> IPNetwork:
+    """A prefix in canonical form.
+
+    :raises ValueError: not a prefix of that IP version, host bits set, or not canonical; the text suggests the remedy.
+    """
+    _, slash, bits = text.partition("/")
+    if not slash or not (bits.isascii() and bits.isdigit()):
+        raise ValueError(f"{text!r} isn't a prefix: write it as address/length")
+    try:
+        parsed = IPNetwork(text, version=version)
+    except (AddrFormatError, ValueError) as error:
+        raise ValueError(f"{text!r} isn't an IPv{version} prefix") from error
+    if str(parsed.cidr) != text:
+        raise ValueError(f"{text!r} has host bits or isn't canonical: did you mean {parsed.cidr}?")
+    return parsed
+
+
+def subnet(prefix: str, bits: int, number: int) -> IPNetwork:
+    """The ``number``-th prefix of length ``bits`` inside a prefix.
+
+    :raises ValueError: the prefix has no such part: it is exhausted.
+    """
+    parent = IPNetwork(prefix)
+    size = 1 << ((32 if parent.version == 4 else 128) - bits)  # noqa: PLR2004
+    first = parent.first + number * size
+    if first + size - 1 > parent.last:
+        raise ValueError(f"{prefix} is exhausted: it has no /{bits} number {number}")
+    part = IPNetwork((first, bits), version=parent.version)
+    return part
+
+
+def address(prefix: str, number: int) -> str:
+    """The ``number``-th address of a prefix, canonical: number 0x10 of an IPv6 prefix is written from decimal 10.
+
+    IPv6 host numbers are written as the same digits that IPv4 uses (``10`` is ``::10``), so that people recognise them.
+    """
+    parent = IPNetwork(prefix)
+    offset = number if parent.version == 4 else int(str(number), 16)  # noqa: PLR2004
+    return str(parent[offset])
+
+
+def overlap(prefixes: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """The owners of the first two prefixes that overlap, by one sorted sweep; input is (owner, prefix)."""
+    previous_last, previous_owner = -1, ""
+    parsed = ((owner, IPNetwork(prefix)) for owner, prefix in prefixes)
+    for owner, prefix in sorted(parsed, key=lambda item: (item[1].first, -item[1].size)):
+        if prefix.first <= previous_last:
+            return previous_owner, owner
+        previous_last, previous_owner = prefix.last, owner
+    return None

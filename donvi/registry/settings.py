@@ -1,0 +1,83 @@
+"""``city.yaml`` and ``posts.yaml``: the city's own facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from donvi.registry.addresses import network, overlap
+from donvi.registry.documents import Document, read_document
+from donvi.registry.model import Post, Posts, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def read_settings(path: Path) -> Settings:
+    """The city.
+
+    :raises DataError: a prefix that isn't one, zones that overlap or lie outside the reserved range, doubled ids.
+    """
+    document = read_document(path)
+    settings = document.parse(Settings)
+    _check_pools(document, settings)
+    _check_zones(document, settings)
+    unique(document, "$.zones", "id", [zone.id for zone in settings.zones])
+    unique(document, "$.segments", "kind", [segment.kind for segment in settings.segments])
+    unique(document, "$.segments", "number", [segment.number for segment in settings.segments])
+    unique(document, "$.segments", "vlan", [segment.vlan for segment in settings.segments])
+    return settings
+
+
+def read_posts(path: Path) -> dict[str, Post]:
+    """The posts by id.
+
+    :raises DataError: a doubled id, or a field that isn't right.
+    """
+    document = read_document(path)
+    posts = document.parse(Posts).posts
+    unique(document, "$.posts", "id", [post.id for post in posts])
+    return {post.id: post for post in sorted(posts, key=lambda post: post.id)}
+
+
+def unique(document: Document, path: str, field: str, values: Sequence[object]) -> None:
+    """Refuse a list whose elements have a field in common.
+
+    :raises DataError: at the second of two equal values.
+    """
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            first = document.position(f"{path}[{values.index(value)}]")[0]
+            raise document.error(f"{path}[{index}].{field}", f"{field} {value!r} stands in row {first} already")
+
+
+def _prefix(document: Document, path: str, text: str, version: int) -> None:
+    try:
+        network(text, version)
+    except ValueError as error:
+        raise document.error(path, str(error)) from error
+
+
+def _check_pools(document: Document, settings: Settings) -> None:
+    for version, name in ((4, "ipv4"), (6, "ipv6")):
+        for field in (name, f"{name}_reserved"):
+            _prefix(document, f"$.pools.{field}", getattr(settings.pools, field), version)
+        pool = network(getattr(settings.pools, name), version)
+        reserved = network(getattr(settings.pools, f"{name}_reserved"), version)
+        if reserved not in pool or reserved.first != pool.first:
+            raise document.error(f"$.pools.{name}_reserved", f"{reserved} must be the first part of {pool}")
+        if getattr(settings.pools, f"{name}_unit_bits") < reserved.prefixlen:
+            raise document.error(f"$.pools.{name}_unit_bits", f"a unit's part is larger than the reserved {reserved}")
+
+
+def _check_zones(document: Document, settings: Settings) -> None:
+    for version, name in ((4, "ipv4"), (6, "ipv6")):
+        for index, zone in enumerate(settings.zones):
+            path = f"$.zones[{index}].{name}"
+            prefix = getattr(zone, name)
+            _prefix(document, path, prefix, version)
+            reserved = getattr(settings.pools, f"{name}_reserved")
+            if network(prefix, version) not in network(reserved, version):
+                raise document.error(path, f"{prefix} lies outside the city's reserved {reserved}")
+        if pair := overlap((zone.id, getattr(zone, name)) for zone in settings.zones):
+            raise document.error("$.zones", f"the {name} networks of zones {pair[0]} and {pair[1]} overlap")
