@@ -124,6 +124,10 @@ class Handler(Generic[I]):
         """Remove the object, or retire it where retention says so. An object that is gone already is success."""
         raise NotImplementedError
 
+    def same(self, name: str, old: JSON, new: JSON) -> bool:  # noqa: ARG002 - for handlers that compare one property
+        """Say whether two known values of the camelCase input ``name`` mean the same; rarely overridden."""
+        return old == new
+
     def renewal(self, old_outputs: Mapping[str, JSON], now: datetime) -> str | None:  # noqa: ARG002
         """Why the object needs an update although no input changed, as a sentence for the preview; usually ``None``."""
         return None

@@ -1,0 +1,242 @@
+"""The engine's gRPC protocol on top of the adapter: translates messages and errors, decides nothing.
+
+It implements the wire protocol (``provider.proto`` of the Pulumi SDK) directly rather than through
+``pulumi.provider.experimental``, whose value layer can't carry unknowns and integers and whose server runs everything
+in one thread (docs/adr, "The provider's protocol"). Each method is called in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from donvi.deployment import parse, text_from_environment
+from donvi.errors import BackendError, DonviError, PermissionDeniedError, UnreachableError, UsageError
+from donvi.provider.adapter import Adapter, Partial
+from donvi.provider.difference import Change
+from donvi.provider.services import Services
+from donvi.provider.wire import decode, encode
+from donvi.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from donvi.provider.difference import Difference
+    from donvi.provider.handler import Registry
+
+log = logging.getLogger(__name__)
+M = TypeVar("M", bound="Callable[..., Any]")
+INIT_FAILED = "type.googleapis.com/pulumirpc.ErrorResourceInitFailed"
+
+_PLAIN = {
+    Change.ADD: provider_pb2.PropertyDiff.ADD,
+    Change.DELETE: provider_pb2.PropertyDiff.DELETE,
+    Change.UPDATE: provider_pb2.PropertyDiff.UPDATE,
+}
+_REPLACING = {
+    Change.ADD: provider_pb2.PropertyDiff.ADD_REPLACE,
+    Change.DELETE: provider_pb2.PropertyDiff.DELETE_REPLACE,
+    Change.UPDATE: provider_pb2.PropertyDiff.UPDATE_REPLACE,
+}
+
+
+class Status(grpc.Status):  # type: ignore[misc]
+    """A gRPC status with the details that the engine reads from the trailing metadata."""
+
+    def __init__(self, code: grpc.StatusCode, details: str, packed: bytes | None = None) -> None:
+        self.code = code
+        self.details = details
+        self.trailing_metadata = (("grpc-status-details-bin", packed),) if packed is not None else ()
+
+
+def answered(method: M) -> M:
+    """Turn exceptions into what a person reads: our errors with their hint, anything else as a defect with its type."""
+
+    @functools.wraps(method)
+    def call(self: ProviderServicer, request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(self, request, context)
+        except Partial as partial:
+            _fail_partially(context, partial)
+        except DonviError as error:
+            _fail(context, _code(error), str(error))
+        except NotImplementedError:
+            _fail(context, grpc.StatusCode.UNIMPLEMENTED, f"{request.type} can't do that; see donvi/provider/handlers")
+        except Exception as error:
+            if context.code() is not None:  # already answered by abort
+                raise
+            log.exception("%s failed", method.__name__)
+            _fail(context, grpc.StatusCode.INTERNAL, f"a defect in donvi: {type(error).__name__}: {error}")
+
+    return call  # type: ignore[return-value]
+
+
+class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
+    """One provider process.
+
+    :param registry: where handlers are found.
+    :param environ: the environment that services see.
+    :param cancelled: set by the engine's Cancel and by a signal.
+    """
+
+    def __init__(
+        self, registry: Registry, version: str, environ: Mapping[str, str], cancelled: threading.Event
+    ) -> None:
+        self.version = version
+        self.environ = environ
+        self.cancelled = cancelled
+        self.adapter = Adapter(registry, self._services)
+        self._deployment_text = ""
+        self._made: Services | None = None
+        self._making = threading.Lock()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - names of the protocol
+        """Return the provider's version."""
+        return plugin_pb2.PluginInfo(version=self.version)
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Begin nothing new; what runs is finished, so that the engine can record it."""
+        self.cancelled.set()
+        return empty_pb2.Empty()
+
+    @answered
+    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Accept the provider's configuration ``deployment``, refuse anything that isn't a deployment."""
+        new = decode(request.news)
+        text = new.get("deployment")
+        failures = []
+        if isinstance(text, str):
+            try:
+                parse(text)
+            except DonviError as error:
+                failures = [provider_pb2.CheckFailure(property="deployment", reason=str(error))]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    @answered
+    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Update the provider when the deployment changed, and replace nothing: the objects are the same ones."""
+        old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
+        changed = [name for name in {*old, *new} if old.get(name) != new.get(name)]
+        some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(changes=some if changed else none, diffs=sorted(changed))
+
+    @answered
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Remember where the systems are; without ``deployment`` (an import) the environment says it, when needed."""
+        self._deployment_text = str(decode(request.args).get("deployment", ""))
+        # accept_secrets stays off: the engine strips secrets and marks outputs again by name
+        return provider_pb2.ConfigureResponse(supportsPreview=True)
+
+    @answered
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Validate and normalise a resource's inputs."""
+        inputs, failures = self.adapter.check(request.type, decode(request.news))
+        found = [provider_pb2.CheckFailure(property=item.property, reason=redact(item.reason)) for item in failures]
+        return provider_pb2.CheckResponse(inputs=encode(inputs), failures=found)
+
+    @answered
+    def Diff(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Say what changed."""
+        old_inputs, olds, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
+        return _diff_response(self.adapter.diff(request.type, old_inputs, olds, news))
+
+    @answered
+    def Create(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Make a resource, or say what a preview knows of it."""
+        new = decode(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=encode(self.adapter.preview_create(new)))
+        made = self.adapter.create(request.type, new)
+        return provider_pb2.CreateResponse(id=made.id, properties=encode(made.properties))
+
+    @answered
+    def Update(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Bring a resource to its new inputs, or say what a preview knows of it."""
+        old_inputs, olds, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
+        if request.preview:
+            known = self.adapter.preview_update(request.type, olds, news)
+            return provider_pb2.UpdateResponse(properties=encode(known))
+        made = self.adapter.update(request.type, request.id, old_inputs or olds, news)
+        return provider_pb2.UpdateResponse(properties=encode(made.properties))
+
+    @answered
+    def Read(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Look at the real object for a refresh or an import; an empty id says that it is gone."""
+        real = self.adapter.read(request.type, request.id, decode(request.inputs), decode(request.properties))
+        if real is None:
+            return provider_pb2.ReadResponse(id="")
+        return provider_pb2.ReadResponse(id=real.id, inputs=encode(real.inputs), properties=encode(real.properties))
+
+    @answered
+    def Delete(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Remove or retire a resource."""
+        old = decode(request.old_inputs) or decode(request.properties)
+        self.adapter.delete(request.type, request.id, old)
+        return empty_pb2.Empty()
+
+    def close(self) -> None:
+        """Close the clients that were opened."""
+        if self._made is not None:
+            self._made.close()
+
+    def _services(self) -> Services:
+        with self._making:
+            if self._made is None:
+                text = self._deployment_text or text_from_environment(self.environ)
+                self._made = Services(parse(text), self.environ, self.cancelled)
+            return self._made
+
+
+def _diff_response(difference: Difference) -> Any:
+    detailed = {
+        name: provider_pb2.PropertyDiff(
+            kind=(_REPLACING if name in difference.replaces else _PLAIN)[change], inputDiff=True
+        )
+        for name, change in difference.properties.items()
+    }
+    if difference.renewal is not None:
+        detailed["notAfter"] = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.UPDATE, inputDiff=False)
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if difference.changes else provider_pb2.DiffResponse.DIFF_NONE,
+        replaces=list(difference.replaces),
+        diffs=list(detailed),
+        detailedDiff=detailed,
+        hasDetailedDiff=True,
+    )
+
+
+def _fail(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
+    context.abort_with_status(Status(code, redact(message)))
+    raise AssertionError("abort_with_status always raises")
+
+
+def _fail_partially(context: grpc.ServicerContext, partial: Partial) -> NoReturn:
+    """Answer an error that carries the resource: the engine records id, inputs and state, and updates it next time."""
+    reason = redact(partial.reason)
+    failed = provider_pb2.ErrorResourceInitFailed(
+        id=partial.made.id,
+        inputs=encode(partial.inputs),
+        properties=encode(partial.made.properties),
+        reasons=[reason],
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason)
+    status.details.add().Pack(failed)
+    context.abort_with_status(Status(grpc.StatusCode.UNKNOWN, reason, status.SerializeToString()))
+    raise AssertionError("abort_with_status always raises")
+
+
+def _code(error: DonviError) -> grpc.StatusCode:
+    """Codes other than these three would tell the engine that it no longer knows the resource's state."""
+    if isinstance(error, PermissionDeniedError):
+        return grpc.StatusCode.PERMISSION_DENIED
+    if isinstance(error, UsageError):
+        return grpc.StatusCode.INVALID_ARGUMENT
+    if isinstance(error, UnreachableError | BackendError):
+        return grpc.StatusCode.FAILED_PRECONDITION
+    return grpc.StatusCode.FAILED_PRECONDITION
