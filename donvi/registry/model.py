@@ -89,7 +89,7 @@ class Settings(_File, frozen=True, kw_only=True):
 class ColumnSource(_File, frozen=True, kw_only=True):
     """Where the values of a column of ``units.csv`` come from; synthetic: made up, and shown so."""
 
-    name: Identifier | Literal["population_class"]
+    name: Title
     source: Title
     synthetic: bool = False
 

@@ -48,8 +48,8 @@ class Account(Struct, frozen=True, kw_only=True):
     given_name: str
     surname: str
     post: str  # id of the post; "" for a probe
-    post_title: str
-    mail: str
+    post_title: str  # "" for a probe
+    mail: str  # "" when no role of the account brings a mailbox
     uid_number: int
     credential: str  # KV path where the provider leaves what opens the account
     grants: tuple[Grant, ...]
@@ -242,3 +242,29 @@ class Tenancy(Struct, frozen=True, kw_only=True):
     apps: tuple[App, ...]
     endpoints: tuple[Endpoint, ...]
     checks: tuple[Check, ...]
+
+
+class PkiUrls(Struct, frozen=True, kw_only=True):
+    """Where an intermediate's certificate and revocation list are published."""
+
+    mount: str
+    issuing: tuple[str, ...]
+    crl: tuple[str, ...]
+
+
+class TransitKey(Struct, frozen=True, kw_only=True):
+    """The key that wraps the secrets of one stack's state; it has the stack's name."""
+
+    name: str
+    unit: str  # code of the unit whose stack it is
+
+
+class Platform(Struct, frozen=True, kw_only=True):
+    """What the ``platform`` stack owns: shared by the units and belonging to none."""
+
+    domain: str
+    directory_base: str
+    dns: tuple[DnsRecord, ...]
+    pki_urls: tuple[PkiUrls, ...]
+    policies: tuple[VaultPolicy, ...]
+    transit_keys: tuple[TransitKey, ...]

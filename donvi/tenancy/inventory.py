@@ -1,0 +1,68 @@
+"""What Ansible needs to know of the city: group variables of the data centre, as plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from donvi.tenancy import names
+from donvi.tenancy.certificates import MOUNTS
+from donvi.tenancy.platform import NAME_SERVER, machine_addresses, server_names
+
+if TYPE_CHECKING:
+    from donvi.registry import City, System
+
+
+def datacentre_vars(city: City) -> dict[str, Any]:
+    """Variables for ``datacentre.yml``; every name starts with ``donvi_``, every list is sorted, all is JSON."""
+    settings = city.settings
+    zones = {
+        zone.id: {"id": zone.id, "ipv4": zone.ipv4, "ipv6": zone.ipv6, "machine": zone.machine.name}
+        for zone in settings.zones
+        if zone.machine
+    }
+    return {
+        "donvi_city_id": settings.id,
+        "donvi_city_name": settings.name,
+        "donvi_city_domain": settings.domain,
+        "donvi_directory_base": settings.directory_base,
+        "donvi_name_server": names.city_host(city, NAME_SERVER),
+        "donvi_units": [_unit(city, code) for code in city.units],
+        "donvi_platform_tsig_key": names.tsig_key("platform"),
+        "donvi_systems": [_system(city, system) for system in city.systems.values() if _stands_in(system)],
+        "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in MOUNTS.values()} | {"web"}),
+        "donvi_transit_keys": ["platform"],
+        "donvi_zones": [zones[name] for name in sorted(zones)],
+        "donvi_servers": [_server(city, name) for name in server_names(city)],
+    }
+
+
+def _stands_in(system: System) -> bool:
+    return system.service is not None and system.service.server == "stand-in"
+
+
+def _unit(city: City, code: str) -> dict[str, str]:
+    numbers = city.allotments[code]
+    return {
+        "code": code,
+        "slug": numbers.slug,
+        "domain": names.unit_domain(city, numbers),
+        "tsig_key": names.tsig_key(code),
+    }
+
+
+def _system(city: City, system: System) -> dict[str, Any]:
+    service = system.service
+    return {
+        "id": system.id,
+        "name": system.name,
+        "host": names.city_host(city, system.id),
+        "port": service.port if service else 0,
+        "zone": system.zone,
+        "unit_bound": bool(service and service.unit_bound),
+        "roles": sorted(role.id for role in system.roles),
+    }
+
+
+def _server(city: City, name: str) -> dict[str, str]:
+    ipv4, ipv6 = machine_addresses(server_names(city)[name])
+    return {"name": name, "host": names.city_host(city, name), "ipv4": ipv4, "ipv6": ipv6}
