@@ -1,0 +1,117 @@
+"""What every question needs: the tenancy, the addresses, and who is asking."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from donvi.deployment import parse, text_from_environment
+from donvi.errors import BackendError, PermissionDeniedError, UsageError
+from donvi.verify.ask import Inconclusive
+from donvi.verify.ask.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from donvi.backends.machines import SshRunner
+    from donvi.backends.vault import VaultClient
+    from donvi.tenancy.model import Account, Tenancy
+
+VERIFY_TOKEN_ROLE = "verify"  # noqa: S105 - a name
+VERIFY_TOKEN_SECONDS = 600
+
+
+class Context:
+    """One run's connections; made when first used, safe in threads.
+
+    :param tenancy: what must be true.
+    :param environ: the suite's environment.
+    """
+
+    def __init__(self, tenancy: Tenancy, environ: Mapping[str, str]) -> None:
+        self.tenancy = tenancy
+        self.deployment = parse(text_from_environment(environ), source=environ["DONVI_DEPLOYMENT"])
+        self.ca_file = environ["VAULT_CACERT"]
+        self._environ = environ
+        self._lock = threading.RLock()
+        self._operator: VaultClient | None = None
+        self._verifier: VaultClient | None = None
+        self._ssh: SshRunner | None = None
+        self._passwords: dict[str, Secret] = {}
+
+    @property
+    def operator(self) -> VaultClient:
+        """Vault as whoever started the run."""
+        with self._lock:
+            if self._operator is None:
+                from donvi.backends.vault import VaultClient  # noqa: PLC0415 - loads hvac
+
+                self._operator = VaultClient(
+                    self.deployment.vault.address, self._environ["VAULT_TOKEN"], self.ca_file
+                )
+            return self._operator
+
+    @property
+    def verifier(self) -> VaultClient:
+        """Vault as the verifier, with a token of its own that may read probe accounts' passwords.
+
+        :raises Inconclusive: the caller's token can't have one, or Vault doesn't answer.
+        """
+        with self._lock:
+            if self._verifier is None:
+                self._verifier = self._as_verifier()
+            return self._verifier
+
+    def password(self, account: Account) -> Secret:
+        """Return a probe account's password.
+
+        :raises Inconclusive: Vault holds none, or doesn't answer.
+        """
+        with self._lock:
+            known = self._passwords.get(account.id)
+        if known is None:
+            known = self._read_password(account)
+            with self._lock:
+                self._passwords[account.id] = known
+        return known
+
+    @property
+    def ssh(self) -> SshRunner:
+        """Machines over SSH, with a key that Vault signs for this run and a pinned known_hosts."""
+        with self._lock:
+            if self._ssh is None:
+                from donvi.backends.machines import SshRunner  # noqa: PLC0415
+
+                self._ssh = SshRunner(self.deployment, self.operator, self._environ["DONVI_KNOWN_HOSTS"])
+            return self._ssh
+
+    def close(self) -> None:
+        """Drop the connections and the run's SSH key."""
+        with self._lock:
+            if self._ssh is not None:
+                self._ssh.close()
+
+    def _as_verifier(self) -> VaultClient:
+        try:
+            return self.operator.with_token(
+                self.operator.token_create(VERIFY_TOKEN_ROLE, ttl_seconds=VERIFY_TOKEN_SECONDS)
+            )
+        except PermissionDeniedError:
+            raise Inconclusive(
+                "this token may not verify: probe accounts' passwords are readable by the verifier only",
+                hint='take a token of the role apply: `eval "$(uv run donvi lab env)"`',
+            ) from None
+        except BackendError as error:
+            raise Inconclusive(f"Vault gives no verifier's token: {error}") from None
+
+    def _read_password(self, account: Account) -> Secret:
+        try:
+            found = self.verifier.kv_read(account.credential)
+        except (BackendError, UsageError) as error:
+            raise Inconclusive(f"the password of {account.id} can't be read: {error}") from None
+        if not found or "password" not in found:
+            raise Inconclusive(
+                f"Vault holds no password of {account.id} at kv/{account.credential}",
+                hint="the account was never made: run `pulumi up`",
+            )
+        return Secret(str(found["password"]))

@@ -1,0 +1,147 @@
+"""Asks the directory over LDAPS, as probe accounts would: binds, wrong passwords, and what an account sees of others."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import bonsai
+import msgspec
+
+from donvi.errors import BackendError, UnreachableError
+from donvi.verify.ask import Inconclusive
+from donvi.verify.ask.secret import Secret
+
+if TYPE_CHECKING:
+    from donvi.tenancy.model import Account
+    from donvi.verify.ask.context import Context
+
+TIMEOUT = 8.0
+WRONG_PASSWORD = Secret("không phải mật khẩu")  # noqa: S106 - wrong on purpose
+READER = "backends/directory/read"
+PERSON_ATTRIBUTES = ["entryUUID", "pwdReset", "pwdChangedTime", "createTimestamp", "pwdAccountLockedTime"]
+
+
+class ProbeLogin(msgspec.Struct, frozen=True):
+    """What the directory answered a probe account."""
+
+    accepted: bool  # its own password
+    accepted_wrong: bool  # a wrong password
+    sees: tuple[str, ...]  # DNs of other accounts of the city whose attributes it could read
+    detail: str = ""  # why the password wasn't accepted
+
+
+class PersonEntry(msgspec.Struct, frozen=True):
+    """A person's account as the directory holds it."""
+
+    must_change: bool  # the first password still stands and has to be changed at login
+    changed: bool  # the password was changed after the account was made
+    locked: bool
+
+
+class DirectoryAnswers(msgspec.Struct, frozen=True):
+    """All that was asked about one unit."""
+
+    probes: dict[str, ProbeLogin]  # by account id
+    people: dict[str, PersonEntry]  # by account id; absent accounts are absent
+
+
+def ask_directory(context: Context) -> DirectoryAnswers:
+    """Bind as every probe of the unit, and look at every person's account.
+
+    :raises Inconclusive: the directory doesn't answer, or its reader's credentials can't be had.
+    """
+    probes = [account for account in context.tenancy.accounts if account.kind == "probe"]
+    with ThreadPoolExecutor(4) as pool:
+        people = pool.submit(_people, context)
+        logins = dict(zip((p.id for p in probes), pool.map(lambda p: _probe(context, p), probes), strict=True))
+        return DirectoryAnswers(probes=logins, people=people.result())
+
+
+def _client(context: Context, dn: str, password: Secret) -> bonsai.LDAPClient:
+    client = bonsai.LDAPClient(context.deployment.directory.url)
+    client.set_ca_cert(context.ca_file)
+    client.set_cert_policy("demand")
+    client.set_credentials("SIMPLE", dn, password.reveal())
+    return client
+
+
+def _bind(context: Context, dn: str, password: Secret) -> bonsai.LDAPConnection | str:
+    """Return the connection, or the directory's reason for refusing.
+
+    :raises Inconclusive: nobody answers, or the certificate isn't good.
+    """
+    try:
+        return _client(context, dn, password).connect(timeout=TIMEOUT)
+    except (bonsai.AuthenticationError, bonsai.AccountLocked, bonsai.PasswordExpired, bonsai.ChangeAfterReset) as error:
+        return type(error).__name__
+    except (bonsai.LDAPError, OSError) as error:
+        raise Inconclusive(f"the directory at {context.deployment.directory.url} doesn't answer: {error}") from None
+
+
+def _probe(context: Context, account: Account) -> ProbeLogin:
+    password = context.password(account)
+    wrong = _bind(context, account.dn, WRONG_PASSWORD)
+    if not isinstance(wrong, str):
+        wrong.close()
+    bound = _bind(context, account.dn, password)
+    if isinstance(bound, str):
+        return ProbeLogin(accepted=False, accepted_wrong=not isinstance(wrong, str), sees=(), detail=bound)
+    try:
+        sees = _sees(context, bound, account)
+    finally:
+        bound.close()
+    return ProbeLogin(accepted=True, accepted_wrong=not isinstance(wrong, str), sees=sees)
+
+
+def _sees(context: Context, bound: bonsai.LDAPConnection, account: Account) -> tuple[str, ...]:
+    base = context.tenancy.organizational_units[0].dn.split(",", 1)[1]
+    try:
+        entries = bound.search(base, bonsai.LDAPSearchScope.SUB, "(uid=*)", ["mail", "cn", "userPassword"], timeout=TIMEOUT)
+    except (bonsai.InsufficientAccess, bonsai.NoSuchObjectError):
+        return ()
+    return tuple(sorted(str(e.dn) for e in entries if str(e.dn).casefold() != account.dn.casefold()))
+
+
+def _people(context: Context) -> dict[str, PersonEntry]:
+    wanted = {account.dn.casefold(): account.id for account in context.tenancy.accounts if account.kind == "person"}
+    if not wanted:
+        return {}
+    try:
+        reader = context.operator.kv_read(READER)
+    except UnreachableError as error:
+        raise Inconclusive(f"Vault doesn't answer: {error}") from None
+    except BackendError as error:
+        raise Inconclusive(f"this token may not look at people's accounts: {error}") from None
+    if reader is None:
+        raise Inconclusive(f"Vault holds no reader's credentials at kv/{READER}")
+    bound = _bind(context, reader["bind_dn"], Secret(reader["password"]))
+    if isinstance(bound, str):
+        raise Inconclusive(f"the directory refuses the reader's credentials: {bound}")
+    base = next(ou.dn for ou in context.tenancy.organizational_units if ou.id == "people")
+    try:
+        found = bound.search(base, bonsai.LDAPSearchScope.ONE, "(uid=*)", PERSON_ATTRIBUTES, timeout=TIMEOUT)
+    except bonsai.NoSuchObjectError:
+        found = []
+    except bonsai.LDAPError as error:
+        raise Inconclusive(f"the directory doesn't say who is below {base}: {error}") from None
+    finally:
+        bound.close()
+    return {wanted[dn]: _person(entry) for entry in found if (dn := str(entry.dn).casefold()) in wanted}
+
+
+def _person(entry: bonsai.LDAPEntry) -> PersonEntry:
+    made, changed = _moment(entry, "createTimestamp"), _moment(entry, "pwdChangedTime")
+    return PersonEntry(
+        must_change=bool(entry.get("pwdReset", [False])[0]),
+        changed=made is not None and changed is not None and changed > made,
+        locked="pwdAccountLockedTime" in entry,
+    )
+
+
+def _moment(entry: bonsai.LDAPEntry, attribute: str) -> datetime | None:
+    value = entry.get(attribute, [None])[0]
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.strptime(str(value)[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)

@@ -1,0 +1,74 @@
+"""The readiness matrix: units × systems, what leadership looks at; pure renderers for Rich."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from donvi.verify.model import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from donvi.verify.model import SystemVerdict, Verdict
+
+WORDS = {
+    Outcome.PASSED: ("open", "green"),
+    Outcome.FAILED: ("failed", "bold red"),
+    Outcome.INCONCLUSIVE: ("inconclusive", "yellow"),
+    Outcome.SKIPPED: ("skipped", "dim"),
+}
+ABSENT = "–"
+
+
+def word(outcome: Outcome) -> Text:
+    """Return the word that people read for an outcome, coloured."""
+    text, style = WORDS[outcome]
+    return Text(text, style=style)
+
+
+def readiness_table(verdicts: Iterable[Verdict], *, title: str = "Readiness") -> Table:
+    """Return the table units × systems; a unit that isn't a tenant of a system shows a dash there.
+
+    Units come in the order of ``verdicts``, systems in alphabetical order.
+    """
+    rows = list(verdicts)
+    systems = sorted({system.system for verdict in rows for system in verdict.systems})
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column("unit", no_wrap=True)
+    for system in systems:
+        table.add_column(system, justify="center", no_wrap=True)
+    for verdict in rows:
+        cells = {system.system: word(system.outcome) for system in verdict.systems}
+        table.add_row(
+            f"{verdict.unit} {verdict.name}".rstrip(), *(cells.get(system, Text(ABSENT)) for system in systems)
+        )
+    return table
+
+
+def unit_table(verdict: Verdict) -> Table:
+    """Return the table system × verdict of one unit, with how many checks stand behind each cell."""
+    table = Table(title=f"{verdict.unit} {verdict.name}".rstrip(), title_justify="left", header_style="bold")
+    table.add_column("system", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("checks", justify="right", no_wrap=True)
+    for system in verdict.systems:
+        table.add_row(system.system, word(system.outcome), _tally(system))
+    return table
+
+
+def finding_lines(verdicts: Sequence[Verdict]) -> list[Text]:
+    """Return a line for every check that isn't true: what should be true, and what was seen instead."""
+    lines = []
+    for verdict in verdicts:
+        for check in verdict.findings:
+            line = Text.assemble(f"{check.unit} {check.system}: ", word(check.outcome), f": {check.title}")
+            lines.append(line.append(f"\n    {check.message}", style="dim"))
+    return lines
+
+
+def _tally(system: SystemVerdict) -> str:
+    asked = system.passed + system.failed + system.inconclusive
+    return f"{system.passed}/{asked}" + (f" ({system.skipped} skipped)" if system.skipped else "")
