@@ -107,7 +107,8 @@ def running(folder: Path) -> Iterator[VaultServer]:
     ca_file.write_text(authority.pem)
     certificate, key = authority.server(folder, "vault")
     port = free_port()
-    configuration = {
+    listener = {"address": f"127.0.0.1:{port}", "tls_cert_file": str(certificate), "tls_key_file": str(key)}
+    configuration: dict[str, object] = {
         "storage": {"inmem": {}},
         "listener": {
             "tcp": {"address": f"127.0.0.1:{port}", "tls_cert_file": str(certificate), "tls_key_file": str(key)}
