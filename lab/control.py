@@ -111,13 +111,14 @@ def status(settings: LabSettings) -> LabStatus:
     held_by = f"{note.get('clone')} ({note.get('purpose')}, pid {note.get('pid')})" if note else ""
     if known is None:
         return LabStatus("", "", "", held_by, ())
-    layout = topology.build(plan.read(settings), _numbers(settings, known.gateways))
+    city = plan.read(settings)
+    layout = topology.build(city, _numbers(city, known.gateways))
     machines = tuple(_machine_status(settings, machine) for machine in layout.machines)
     return LabStatus(known.id, known.owner, known.image, held_by, machines)
 
 
-def _numbers(settings: LabSettings, known: dict[str, int]) -> dict[str, int]:
-    return topology.gateway_numbers(known, settings.units)
+def _numbers(city: CityPlan, known: dict[str, int]) -> dict[str, int]:
+    return topology.gateway_numbers(known, [unit.code for unit in city.units])
 
 
 def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
@@ -137,7 +138,7 @@ def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
     opened = record.open_or_begin(settings, made)
     if opened.owner != str(settings.repository):
         display.note(f"taking over the idle lab of {opened.owner}")
-    numbers = _numbers(settings, opened.gateways)
+    numbers = _numbers(city, opened.gateways)
     opened = record.Record(id=opened.id, owner=str(settings.repository), image=opened.image, gateways=numbers)
     record.save(settings, opened)
     root = pki.ensure_root(settings.home / "pki", city.domain)
@@ -147,7 +148,7 @@ def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
 
 def _made_from(run: _Run, machine: Machine) -> dict[str, str]:
     """Return what a running machine must have been made from to be reused."""
-    return {"lab": run.record.id, "image": run.record.image, "boot": host.boot_id(), "machine": repr(machine)}
+    return {"lab": run.record.id, "image": run.record.image, "boot": host.boot_id(), "machine": machine.likeness}
 
 
 def _sort_out(run: _Run) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from lab.files import place
 from lab.identity import known_hosts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.settings import LabSettings
     from lab.topology import CityPlan, Machine, Topology
 
@@ -30,7 +33,7 @@ def write(settings: LabSettings, plan: CityPlan, topology: Topology, host_keys: 
     place(settings.home / "ssh/known_hosts", known_hosts(settings, topology, host_keys))
     text = msgspec.json.format(msgspec.json.encode(deployment(settings, plan, topology)), indent=2)
     place(settings.home / "deployment.json", text + b"\n")
-    place(settings.home / "inventory.yml", _yaml(inventory(settings, topology)), 0o600)
+    place(settings.home / "inventory.yml", _yaml(inventory(settings, topology, plan.variables)), 0o600)
 
 
 def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Deployment:
@@ -55,7 +58,7 @@ def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Dep
     )
 
 
-def inventory(settings: LabSettings, topology: Topology, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+def inventory(settings: LabSettings, topology: Topology, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return Ansible's inventory: groups ``routers``, ``datacentre`` and ``gateways``.
 
     :param variables: what the city's description gives every machine.
@@ -73,7 +76,7 @@ def inventory(settings: LabSettings, topology: Topology, variables: dict[str, An
         "donvi_lab_root_certificate": f"{settings.home}/pki/root.crt",
         "donvi_lab_operators": f"{settings.home}/operators",
         "donvi_openbao_binary": str(openbao()),
-        **(variables or {}),
+        **variables,
     }
     children: dict[str, Any] = {}
     for machine in topology.machines:
@@ -105,8 +108,6 @@ def _host(settings: LabSettings, machine: Machine) -> dict[str, Any]:
 
 
 def _yaml(tree: dict[str, Any]) -> bytes:
-    import io  # noqa: PLC0415
-
     stream = io.BytesIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False

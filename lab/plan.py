@@ -1,36 +1,68 @@
-"""Reads from the city's data what the lab needs: zone, servers, systems with a service, networks of the pilot units."""
+"""Reads from the city's data what the lab needs: zone, servers, systems with a service, networks of units with a gateway."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
+from donvi.errors import DataError, UsageError
+from donvi.registry import load_city
+from donvi.registry.addresses import subnet
+from donvi.tenancy.inventory import datacentre_vars
 from lab.topology import CityPlan, UnitNetworks
 
 if TYPE_CHECKING:
+    from donvi.registry import Allotment, City, Zone
     from lab.settings import LabSettings
 
-# until donvi.tenancy describes them
-_SLOTS = {"26506": ("vung-tau", 36), "25747": ("thu-dau-mot", 0), "26740": ("sai-gon", 67)}
+CENTRE = "dc"
+TRANSIT = "transit"
 
 
 def read(settings: LabSettings) -> CityPlan:
-    """Return what the lab needs to know of the city."""
-    units = []
-    for code in settings.units:
-        slug, slot = _SLOTS[code]
-        prefix4 = list(IPv4Network("10.0.0.0/8").subnets(new_prefix=20))[16 + slot]
-        base6 = int(IPv6Network("fd9b:7a3c:2900::/40").network_address) + ((16 + slot) << 72)
-        prefix6 = IPv6Network((base6, 56))
-        transit4 = list(prefix4.subnets(new_prefix=24))[15]
-        transit6 = IPv6Network((base6 + (15 << 64), 64))
-        units.append(UnitNetworks(code, slug, prefix4, prefix6, transit4, transit6))
+    """Return what the lab needs to know of the city.
+
+    :raises DataError: the city's data is wrong, or has no zone with the data centre's server.
+    :raises UsageError: the settings name a unit that the city doesn't have.
+    """
+    city = load_city()
+    zone = _centre(city)
+    if zone.machine is None:
+        raise DataError("the data centre's zone has no server", file=f"{city.path}/city.yaml")
     return CityPlan(
-        domain="tphcm.test",
-        zone4=IPv4Network("10.0.1.0/24"),
-        zone6=IPv6Network("fd9b:7a3c:2900:1::/64"),
-        host=10,
-        names=("directory", "mail", "ns1", "vault"),
-        systems=(("documents", 8441), ("tthc", 8442), ("lgsp", 8443)),
-        units=tuple(units),
+        domain=city.settings.domain,
+        zone4=IPv4Network(zone.ipv4),
+        zone6=IPv6Network(zone.ipv6),
+        host=zone.machine.host,
+        names=zone.machine.names,
+        systems=tuple((id_, system.service.port) for id_, system in city.systems.items() if system.service),
+        units=tuple(_networks(city, code) for code in settings.units or sorted(city.people)),
+        variables=datacentre_vars(city),
+    )
+
+
+def _centre(city: City) -> Zone:
+    for zone in city.settings.zones:
+        if zone.machine and zone.machine.name == CENTRE:
+            return zone
+    raise DataError(
+        f"no zone has a machine named {CENTRE}",
+        file=f"{city.path}/city.yaml",
+        hint="give the zone of the shared servers `machine: {name: dc, …}`",
+    )
+
+
+def _networks(city: City, code: str) -> UnitNetworks:
+    """Return a unit's prefixes, and those of the segment to the core router."""
+    if code not in city.allotments:
+        raise UsageError(f"DONVI_LAB_UNITS names {code}, which isn't a unit of {city.settings.name}")
+    allotment: Allotment = city.allotments[code]
+    number = next(segment.number for segment in city.settings.segments if segment.kind == TRANSIT)
+    return UnitNetworks(
+        code=code,
+        slug=allotment.slug,
+        prefix4=IPv4Network(allotment.ipv4),
+        prefix6=IPv6Network(allotment.ipv6),
+        transit4=IPv4Network(str(subnet(allotment.ipv4, 24, number))),
+        transit6=IPv6Network(str(subnet(allotment.ipv6, 64, number))),
     )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PILOTS = ("26506", "25747", "26740")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class LabSettings:
     :param repository: the clone that asks.
     :param prefix: begins the name of every namespace, link and cgroup on the host, so that all can be found again.
     :param network: the management network; the host is its first address.
-    :param units: codes of the units that have a gateway.
+    :param units: codes of the units that have a gateway; empty: all that have a roster.
     """
 
     home: Path
@@ -34,7 +33,7 @@ class LabSettings:
     repository: Path = REPOSITORY
     prefix: str = "dv"
     network: IPv4Network = IPv4Network("172.31.250.0/24")
-    units: tuple[str, ...] = PILOTS
+    units: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> LabSettings:
@@ -57,7 +56,7 @@ class LabSettings:
             cache=Path(environ.get("DONVI_CACHE") or Path.home() / ".cache" / "donvi"),
             prefix=prefix,
             network=network,
-            units=tuple(environ["DONVI_LAB_UNITS"].split(",")) if environ.get("DONVI_LAB_UNITS") else PILOTS,
+            units=tuple(filter(None, environ.get("DONVI_LAB_UNITS", "").split(","))),
         )
 
     @property

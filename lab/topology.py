@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FIRST_GATEWAY_NUMBER = 16
 
@@ -31,6 +31,7 @@ class CityPlan:
     :param host: number of the zone's server in its networks.
     :param names: host names of the shared servers, below ``domain``.
     :param systems: port of every system that has a service, by the system's id.
+    :param variables: what the playbooks know of the city.
     """
 
     domain: str
@@ -40,6 +41,7 @@ class CityPlan:
     names: tuple[str, ...]
     systems: tuple[tuple[str, int], ...]
     units: tuple[UnitNetworks, ...]
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ class Machine:
     services: tuple[str, ...] = ()
     unit: str = ""
 
+    @property
+    def likeness(self) -> str:
+        """What can't change while the machine runs; certificates can."""
+        return f"{self.fqdn} {self.number} {self.data4} {self.data6} {'router' if self.forwards else 'host'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
@@ -126,7 +133,7 @@ def build(plan: CityPlan, numbers: dict[str, int]) -> Topology:
     core4, core6 = plan.zone4[1], plan.zone6[1]
     server4, server6 = plan.zone4[plan.host], plan.zone6[int(str(plan.host), 16)]  # .10 and ::10
     core = Machine("core", 2, "router", f"core.{plan.domain}", core4, core6, forwards=True)
-    services = (*plan.names, *(system for system, _ in plan.systems))
+    services = tuple(dict.fromkeys([*plan.names, *(system for system, _ in plan.systems)]))
     centre = Machine("dc", 3, "datacentre", f"dc.{plan.domain}", server4, server6, forwards=False, services=services)
     machines, routes = [core, centre], default_routes("dc", core4, core6)
     links = [

@@ -1,0 +1,93 @@
+"""What a plain ``pulumi`` needs in its environment, with a short-lived token of one operator role."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import ssl
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+from donvi.errors import LabError, LockedError, PermissionDeniedError, SealedError, UnreachableError
+from lab import record, tools
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from http.client import HTTPResponse
+
+    from lab.settings import LabSettings
+
+ROLES = ("apply", "preview", "administrator", "verify")
+UP = "Run `make up`."
+
+
+def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Log in to Vault as an operator role and return the variables to export.
+
+    :raises LabError: there is no lab.
+    :raises LockedError: the lab belongs to another clone now.
+    :raises UnreachableError: Vault doesn't answer: the lab is down or not configured yet.
+    :raises PermissionDeniedError: Vault doesn't know the role.
+    """
+    environ = os.environ if environ is None else environ
+    known = record.load(settings)
+    if known is None:
+        raise LabError("there is no lab on this host", hint=UP)
+    if known.owner != str(settings.repository):
+        raise LockedError(f"the lab belongs to the clone {known.owner}", hint="Run `make up` here to take it over.")
+    address = json.loads((settings.home / "deployment.json").read_text())["vault"]["address"]
+    names = {
+        "PATH": search_path(settings, environ.get("PATH", "")),
+        "PULUMI_BACKEND_URL": f"file://{settings.home}/pulumi",
+        "PULUMI_HOME": f"{settings.home}/pulumi-home",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "VAULT_ADDR": address,
+        "VAULT_CACERT": f"{settings.home}/pki/root.crt",
+        "VAULT_TOKEN": login(settings, address, role),
+        "DONVI_DEPLOYMENT": f"{settings.home}/deployment.json",
+        "DONVI_KNOWN_HOSTS": f"{settings.home}/ssh/known_hosts",
+    }
+    return names | ({"DONVI_CITY": environ["DONVI_CITY"]} if environ.get("DONVI_CITY") else {})
+
+
+def search_path(settings: LabSettings, current: str) -> str:
+    """Return PATH with the environment's programs and the tools first; the same when done twice."""
+    first = tools.paths(settings)
+    return os.pathsep.join([*first, *(entry for entry in current.split(os.pathsep) if entry not in first)])
+
+
+def exports(names: Mapping[str, str]) -> str:
+    """Return shell lines that export the variables, whatever their values hold."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in names.items())
+
+
+def login(settings: LabSettings, address: str, role: str) -> str:
+    """Exchange the operator's client certificate for a short-lived Vault token."""
+    context = ssl.create_default_context(cafile=str(settings.home / "pki/root.crt"))
+    context.load_cert_chain(settings.home / "operators" / f"{role}.crt", settings.home / "operators" / f"{role}.key")
+    request = urllib.request.Request(  # noqa: S310 - the address is the lab's own, https
+        f"{address}/v1/auth/cert/login",
+        data=json.dumps({"name": role}).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    try:
+        response: HTTPResponse
+        with urllib.request.urlopen(request, timeout=15, context=context) as response:  # noqa: S310
+            token: str = json.load(response)["auth"]["client_token"]
+            return token
+    except urllib.error.HTTPError as error:
+        raise _refusal(error.code, role) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "reason", error)
+        raise UnreachableError(f"Vault doesn't answer on {address} ({reason})", hint=UP) from None
+
+
+def _refusal(code: int, role: str) -> PermissionDeniedError | SealedError | UnreachableError:
+    if code == 503:  # noqa: PLR2004
+        return SealedError("Vault is sealed or starting", hint="Restart its service on dc, or run `make up`.")
+    if code in {400, 403, 404}:
+        return PermissionDeniedError(f"Vault has no login for the operator role {role} (HTTP {code})", hint=UP)
+    return UnreachableError(f"Vault answered the login of role {role} with HTTP {code}", hint=UP)
