@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from netaddr import AddrFormatError, IPNetwork
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def network(text: str, version: int) -> IPNetwork:
-    """A prefix in canonical form.
+def network(text: str, version: Literal[4, 6]) -> IPNetwork:
+    """Return a prefix in canonical form.
 
     :raises ValueError: not a prefix of that IP version, host bits set, or not canonical; the text suggests the remedy.
     """
@@ -28,7 +28,7 @@ def network(text: str, version: int) -> IPNetwork:
 
 
 def subnet(prefix: str, bits: int, number: int) -> IPNetwork:
-    """The ``number``-th prefix of length ``bits`` inside a prefix.
+    """Return the ``number``-th prefix of length ``bits`` inside a prefix.
 
     :raises ValueError: the prefix has no such part: it is exhausted.
     """
@@ -37,12 +37,11 @@ def subnet(prefix: str, bits: int, number: int) -> IPNetwork:
     first = parent.first + number * size
     if first + size - 1 > parent.last:
         raise ValueError(f"{prefix} is exhausted: it has no /{bits} number {number}")
-    part = IPNetwork((first, bits), version=parent.version)
-    return part
+    return IPNetwork((first, bits), version=parent.version)
 
 
 def address(prefix: str, number: int) -> str:
-    """The ``number``-th address of a prefix, canonical: number 0x10 of an IPv6 prefix is written from decimal 10.
+    """Return the ``number``-th address of a prefix, in canonical form.
 
     IPv6 host numbers are written as the same digits that IPv4 uses (``10`` is ``::10``), so that people recognise them.
     """
@@ -52,7 +51,7 @@ def address(prefix: str, number: int) -> str:
 
 
 def overlap(prefixes: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
-    """The owners of the first two prefixes that overlap, by one sorted sweep; input is (owner, prefix)."""
+    """Return the owners of the first two prefixes that overlap, by one sorted sweep; input is (owner, prefix)."""
     previous_last, previous_owner = -1, ""
     parsed = ((owner, IPNetwork(prefix)) for owner, prefix in prefixes)
     for owner, prefix in sorted(parsed, key=lambda item: (item[1].first, -item[1].size)):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def plan(settings: Settings, units: Mapping[str, Unit], lines: Sequence[Line], taken: Collection[str]) -> list[Line]:
-    """The lines that give numbers to every unit without them.
+    """Return the lines that give numbers to every unit without them.
 
     :param taken: host names that no slug may have: the systems' and the city's servers.
     :raises DataError: a pool is exhausted.
@@ -45,7 +45,7 @@ def plan(settings: Settings, units: Mapping[str, Unit], lines: Sequence[Line], t
 
 
 def plan_retirement(settings: Settings, lines: Sequence[Line], code: str) -> list[Line]:
-    """The tombstone of a unit.
+    """Return the tombstone of a unit.
 
     :raises UsageError: the unit has no numbers in force.
     """
@@ -80,7 +80,7 @@ def render(lines: Iterable[Line]) -> str:
 
 
 def _slug(unit: Unit, taken: Collection[str]) -> str:
-    """The slug of the name without its kind; the code is added when another unit or a server has it already."""
+    """Return the slug of the name without its kind; the code is added when another unit or a server has it already."""
     short = unit.name[len(unit.kind) :] if unit.name.lower().startswith(unit.kind.lower()) else unit.name
     slug = slugify(short)
     if not slug or not slug[0].isalpha():
@@ -89,7 +89,7 @@ def _slug(unit: Unit, taken: Collection[str]) -> str:
 
 
 def _slot(settings: Settings, allotment: Allotment) -> int:
-    """The slot that numbers were made from; the uid range tells it."""
+    """Return the slot that numbers were made from; the uid range tells it."""
     return (allotment.uid_first - settings.pools.uid_first) // settings.pools.uid_per_unit
 
 
@@ -114,7 +114,7 @@ def _numbers(settings: Settings, unit: Unit, slug: str, slot: int) -> Allotment:
 
 
 def _unit_prefix(pool: str, reserved: str, bits: int, slot: int) -> str:
-    """The slot's prefix; the reserved range is the pool's first part, slots start after it."""
+    """Return the slot's prefix; the reserved range is the pool's first part, slots start after it."""
     skipped = 1 << (bits - int(reserved.partition("/")[2]))
     return str(subnet(pool, bits, skipped + slot))
 
@@ -138,7 +138,7 @@ def _fields(line: Line) -> list[str]:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """The single writer: an advisory lock on the ledger's folder, freed by the kernel when its owner dies."""
+    """Be the single writer: an advisory lock on the ledger's folder, freed by the kernel when its owner dies."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

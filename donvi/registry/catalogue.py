@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
 def read_systems(folder: Path, settings: Settings, posts: Mapping[str, Post]) -> dict[str, System]:
-    """The systems by id.
+    """Return the systems by id.
 
     :raises DataError: an unknown post, zone, segment, kind of machine or host; something that two systems both claim.
     """
@@ -40,10 +40,14 @@ def read_systems(folder: Path, settings: Settings, posts: Mapping[str, Post]) ->
     return {name: system for name, (system, _) in systems.items()}
 
 
+def servers(settings: Settings) -> list[str]:
+    """Return the names of the city's own servers, such as ``vault``."""
+    return [name for zone in settings.zones if zone.machine for name in zone.machine.names]
+
+
 def host_names(settings: Settings, systems: Mapping[str, System]) -> frozenset[str]:
-    """The names directly below the city's domain that servers have; no unit's slug may be one of them."""
-    servers = {name for zone in settings.zones if zone.machine for name in zone.machine.names}
-    return frozenset(servers | {system.id for system in systems.values() if system.service})
+    """Return the names directly below the city's domain that servers have; no unit's slug may be one of them."""
+    return frozenset({*servers(settings), *(system.id for system in systems.values() if system.service)})
 
 
 def known(document: Document, path: str, what: str, name: str, names: Collection[str]) -> None:
@@ -57,64 +61,70 @@ def known(document: Document, path: str, what: str, name: str, names: Collection
         raise document.error(path, f"there is no {what} {name!r}", hint)
 
 
+def _references(system: System) -> Iterator[tuple[str, str, str]]:
+    """Name everything of the city that a system mentions: (what, value, path)."""
+    yield "zone", system.zone, "$.zone"
+    for i, role in enumerate(system.roles):
+        yield from (("post", post, f"$.roles[{i}].posts[{j}]") for j, post in enumerate(role.posts))
+    for i, mailbox in enumerate(system.mailboxes):
+        yield from (("post", post, f"$.mailboxes[{i}].readers[{j}]") for j, post in enumerate(mailbox.readers))
+    for i, flow in enumerate(system.flows):
+        yield "segment", flow.segment, f"$.flows[{i}].segment"
+        yield "kind of machine", flow.endpoint, f"$.flows[{i}].endpoint"
+        if flow.host is not None:
+            yield "server", flow.host, f"$.flows[{i}].host"
+    for i, endpoint in enumerate(system.endpoints):
+        yield "segment", endpoint.segment, f"$.endpoints[{i}].segment"
+        yield "kind of machine", endpoint.role, f"$.endpoints[{i}].role"
+    for i, rule in enumerate(system.dns):
+        for j, value in enumerate(rule.values):
+            names = (match[1] or match[0] for match in _PLACEHOLDER.finditer(value))
+            yield from (("placeholder", name, f"$.dns[{i}].values[{j}]") for name in names)
+
+
 def _check_names(document: Document, system: System, settings: Settings, posts: Mapping[str, Post]) -> None:
-    known(document, "$.zone", "zone", system.zone, [zone.id for zone in settings.zones])
-    segments = [segment.kind for segment in settings.segments]
-    for path, what, name, names in [
-        *((f"$.roles[{i}].posts[{j}]", "post", p, posts) for i, r in enumerate(system.roles) for j, p in enumerate(r.posts)),
-        *(
-            (f"$.mailboxes[{i}].readers[{j}]", "post", p, posts)
-            for i, m in enumerate(system.mailboxes)
-            for j, p in enumerate(m.readers)
-        ),
-        *((f"$.flows[{i}].segment", "segment", flow.segment, segments) for i, flow in enumerate(system.flows)),
-        *((f"$.endpoints[{i}].segment", "segment", e.segment, segments) for i, e in enumerate(system.endpoints)),
-        *(
-            (f"$.flows[{i}].endpoint", "kind of machine", flow.endpoint, settings.endpoint_roles)
-            for i, flow in enumerate(system.flows)
-        ),
-        *(
-            (f"$.endpoints[{i}].role", "kind of machine", endpoint.role, settings.endpoint_roles)
-            for i, endpoint in enumerate(system.endpoints)
-        ),
-    ]:
-        known(document, path, what, name, names)
+    names: dict[str, Collection[str]] = {
+        "kind of machine": settings.endpoint_roles,
+        "placeholder": PLACEHOLDERS,
+        "post": posts,
+        "segment": [segment.kind for segment in settings.segments],
+        "server": servers(settings),
+        "zone": [zone.id for zone in settings.zones],
+    }
+    for what, value, path in _references(system):
+        known(document, path, what, value, names[what])
 
 
 def _check_parts(document: Document, system: System, settings: Settings) -> None:
-    zone = next(zone for zone in settings.zones if zone.id == system.zone)
-    servers = [name for zone in settings.zones if zone.machine for name in zone.machine.names]
-    if system.service and zone.machine is None:
-        raise document.error("$.service", f"zone {zone.id!r} has no machine for a service", "city.yaml names it")
-    if system.service and system.service.server == "stand-in" and system.id in servers:
-        raise document.error("$.id", f"{system.id!r} is the name of a server of the city")
+    _check_service(document, system, settings)
     unique(document, "$.roles", "id", [role.id for role in system.roles])
     for index, role in enumerate(system.roles):
         unique(document, f"$.roles[{index}].posts", "post", role.posts)
         if system.service and role.probe is None:
-            raise document.error(f"$.roles[{index}]", f"role {role.id!r} needs a probe number", "0..99, unused elsewhere")
+            message = f"role {role.id!r} of a system with a service needs a probe number"
+            raise document.error(f"$.roles[{index}]", message, "0..99, used by no other role")
     flows = [f"{flow.segment}/{flow.endpoint}/{flow.protocol}-{flow.port}" for flow in system.flows]
     unique(document, "$.flows", "flow", flows)
     for index, flow in enumerate(system.flows):
-        if flow.host is not None:
-            known(document, f"$.flows[{index}].host", "server", flow.host, servers)
-        elif not (system.service or system.apps):
+        if flow.host is None and not (system.service or system.apps):
             raise document.error(f"$.flows[{index}]", "the flow has no host", "name one of the city's servers")
     for index, certificate in enumerate(system.certificates):
         if bool(certificate.usages) != (certificate.purpose != "seal"):
-            raise document.error(f"$.certificates[{index}]", "client or server is for all but a seal")
-    for index, rule in enumerate(system.dns):
-        _check_placeholders(document, f"$.dns[{index}].values", rule.values)
+            raise document.error(f"$.certificates[{index}]", "a seal has no usages, any other certificate has some")
 
 
-def _check_placeholders(document: Document, path: str, values: tuple[str, ...]) -> None:
-    for number, value in enumerate(values):
-        for match in _PLACEHOLDER.finditer(value):
-            known(document, f"{path}[{number}]", "placeholder", match[1] or match[0], PLACEHOLDERS)
+def _check_service(document: Document, system: System, settings: Settings) -> None:
+    if system.service is None:
+        return
+    zone = next(zone for zone in settings.zones if zone.id == system.zone)
+    if zone.machine is None:
+        raise document.error("$.service", f"zone {zone.id!r} has no machine for a service", "city.yaml names it")
+    if system.service.server == "stand-in" and system.id in servers(settings):
+        raise document.error("$.id", f"{system.id!r} is the name of a server of the city", "choose another id")
 
 
 def _claims(system: System) -> Iterator[tuple[str, str, str]]:
-    """What only one system may have: (what, value, path)."""
+    """Return what only one system may have: (what, value, path)."""
     for index, role in enumerate(system.roles):
         yield "group", f"{system.id}-{role.id}", f"$.roles[{index}].id"
         if role.probe is not None:
@@ -143,7 +153,8 @@ def _check_together(systems: Mapping[str, tuple[System, Document]], settings: Se
     for name, (system, document) in systems.items():
         for what, value, path in _claims(system):
             if other := claimed.get((what, value)):
-                raise document.error(path, f"{what} {value!r} is already that of system {other!r}", _free(what, claimed))
+                hint = _free_probe(systems) if what == "probe number" else "choose another"
+                raise document.error(path, f"{what} {value!r} is already that of system {other!r}", hint)
             claimed[what, value] = name
     mailboxes = [box.local for system, _ in systems.values() for box in system.mailboxes]
     for system, document in systems.values():
@@ -155,16 +166,13 @@ def _check_together(systems: Mapping[str, tuple[System, Document]], settings: Se
     _check_gateway(systems, settings)
 
 
-def _free(what: str, claimed: Collection[tuple[str, str]]) -> str:
-    """The hint of a doubled probe number: the next free one."""
-    if what != "probe number":
-        return ""
-    taken = {value for kind, value in claimed if kind == what}
-    return f"the next free one is {next(n for n in range(100) if str(n) not in taken)}"
+def _free_probe(systems: Mapping[str, tuple[System, Document]]) -> str:
+    taken = {role.probe for system, _ in systems.values() for role in system.roles}
+    return f"the next free one is {next((n for n in range(100) if n not in taken), 'none')}"
 
 
 def _check_gateway(systems: Mapping[str, tuple[System, Document]], settings: Settings) -> None:
-    """A unit's keys are made on its gateway, so there must be exactly one."""
+    """Refuse anything but one gateway per unit: the unit's keys are made there."""
     gateways = [e for system, _ in systems.values() for e in system.endpoints if e.role == "gateway"]
     if len(gateways) != 1:
         message = f"the catalogue of {settings.id} gives a unit {len(gateways)} gateways instead of one"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def city_folder(path: Path | None = None) -> Path:
-    """The folder of the city's data: the argument, else ``DONVI_CITY``, else the repository's ``city``."""
+    """Return the folder of the city's data: the argument, else ``DONVI_CITY``, else the repository's ``city``."""
     if path is not None:
         return path
     chosen = os.environ.get("DONVI_CITY")

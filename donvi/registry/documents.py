@@ -44,12 +44,12 @@ class Document:
         return self.positions.get(path, (1, 1))
 
     def error(self, path: str, message: str, hint: str = "") -> DataError:
-        """An error at a value of this file, to raise."""
+        """Return an error at a value of this file, to raise."""
         row, column = self.position(path)
         return DataError(message, file=self.file, row=row, column=column, hint=hint)
 
     def parse(self, kind: type[T]) -> T:
-        """The document as a frozen type.
+        """Return the document as a frozen type.
 
         :raises DataError: a field is missing, unknown or of the wrong form.
         """

@@ -14,13 +14,13 @@ _LARGEST = 4 * 1024 * 1024
 
 
 def shown(path: Path) -> str:
-    """The path in messages: relative to the working directory when the file lies below it."""
+    """Return the path in messages: relative to the working directory when the file lies below it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     :raises DataError: it doesn't exist, is larger than 4 MB, starts with a byte order mark or isn't UTF-8.
     """

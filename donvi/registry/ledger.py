@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -52,17 +52,17 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 def genesis(city: str) -> str:
-    """The digest that stands before the first line."""
+    """Return the digest that stands before the first line."""
     return hashlib.sha256(f"donvi ledger of {city}".encode()).hexdigest()
 
 
 def chain(previous: str, fields: Sequence[str]) -> str:
-    """The digest of a line: of the previous digest and all fields before the digest."""
+    """Return the digest of a line: of the previous digest and all fields before the digest."""
     return hashlib.sha256("\n".join([previous, *fields]).encode()).hexdigest()
 
 
 def read_ledger(path: Path, settings: Settings) -> list[Line]:
-    """The ledger's lines, verified.
+    """Return the ledger's lines, verified.
 
     :raises DataError: naming row and column of the first line that is edited, out of order, overlaps, doubles a
         number, or lies outside the city's pools or in their reserved part.
@@ -77,7 +77,7 @@ def read_ledger(path: Path, settings: Settings) -> list[Line]:
 
 
 def current(lines: Sequence[Line]) -> dict[str, Allotment]:
-    """The numbers in force, by code in order: what was allotted and not retired."""
+    """Return the numbers in force, by code in order: what was allotted and not retired."""
     found: dict[str, Allotment] = {}
     for line in lines:
         if line.allotment is None:
@@ -134,7 +134,7 @@ def _allotment(row: Row, settings: Settings) -> Allotment:
     )
 
 
-def _prefix(row: Row, column: str, version: int, pool: str, bits: int) -> str:
+def _prefix(row: Row, column: str, version: Literal[4, 6], pool: str, bits: int) -> str:
     try:
         prefix = network(row[column], version)
     except ValueError as error:

@@ -20,7 +20,7 @@ def closest(word: str, words: Iterable[str]) -> list[str]:
 
 
 def find_unit(city: City, query: str) -> Unit:
-    """The one unit that a query means.
+    """Return the one unit that a query means.
 
     A code, slug or stack name is exact. A name is compared first as it is written, then without accents; with its
     kind (``phuong vung tau``) or without.
@@ -45,7 +45,7 @@ def find_unit(city: City, query: str) -> Unit:
 
 
 def _names(unit: Unit) -> tuple[str, str]:
-    """The name with and without the kind."""
+    """Return the name with and without the kind."""
     return unit.name, unit.name[len(unit.kind) :].strip()
 
 

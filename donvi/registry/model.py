@@ -6,10 +6,12 @@ The types of YAML files are also the source of the JSON schemas in ``city/schema
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
 Local = Annotated[str, Meta(pattern="^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=48)]

@@ -27,11 +27,12 @@ _LONGEST_EMPLOYEE = 32
 def read_people(
     folder: Path, codes: Collection[str], posts: Mapping[str, Post], systems: Mapping[str, System]
 ) -> dict[str, tuple[Person, ...]]:
-    """The people by unit code, each roster ordered by employee id.
+    """Return the people by unit code, each roster ordered by employee id.
 
     :raises DataError: an unknown unit or post, a login that doesn't follow from the name, anything doubled.
     """
-    reserved = {rule.local for system in systems.values() for rule in (*system.mailboxes, *system.aliases)}
+    reserved = {box.local for system in systems.values() for box in system.mailboxes}
+    reserved |= {alias.local for system in systems.values() for alias in system.aliases}
     people: dict[str, tuple[Person, ...]] = {}
     employees: dict[str, Row] = {}
     for path in sorted(folder.glob("*.csv")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from donvi.registry.addresses import network, overlap
 from donvi.registry.documents import Document, read_document
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_FAMILIES: tuple[tuple[Literal[4, 6], str], ...] = ((4, "ipv4"), (6, "ipv6"))
+
+
 def read_settings(path: Path) -> Settings:
-    """The city.
+    """Return the city.
 
     :raises DataError: a prefix that isn't one, zones that overlap or lie outside the reserved range, doubled ids.
     """
@@ -30,7 +33,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def read_posts(path: Path) -> dict[str, Post]:
-    """The posts by id.
+    """Return the posts by id.
 
     :raises DataError: a doubled id, or a field that isn't right.
     """
@@ -51,7 +54,7 @@ def unique(document: Document, path: str, field: str, values: Sequence[object]) 
             raise document.error(f"{path}[{index}].{field}", f"{field} {value!r} stands in row {first} already")
 
 
-def _prefix(document: Document, path: str, text: str, version: int) -> None:
+def _prefix(document: Document, path: str, text: str, version: Literal[4, 6]) -> None:
     try:
         network(text, version)
     except ValueError as error:
@@ -59,7 +62,7 @@ def _prefix(document: Document, path: str, text: str, version: int) -> None:
 
 
 def _check_pools(document: Document, settings: Settings) -> None:
-    for version, name in ((4, "ipv4"), (6, "ipv6")):
+    for version, name in _FAMILIES:
         for field in (name, f"{name}_reserved"):
             _prefix(document, f"$.pools.{field}", getattr(settings.pools, field), version)
         pool = network(getattr(settings.pools, name), version)
@@ -71,7 +74,7 @@ def _check_pools(document: Document, settings: Settings) -> None:
 
 
 def _check_zones(document: Document, settings: Settings) -> None:
-    for version, name in ((4, "ipv4"), (6, "ipv6")):
+    for version, name in _FAMILIES:
         for index, zone in enumerate(settings.zones):
             path = f"$.zones[{index}].{name}"
             prefix = getattr(zone, name)

@@ -27,11 +27,11 @@ class Row:
         return self.values[column]
 
     def error(self, column: str, message: str, hint: str = "") -> DataError:
-        """An error at a column of this row, to raise."""
+        """Return an error at a column of this row, to raise."""
         return DataError(message, file=self.file, row=self.number, column=column, hint=hint)
 
     def integer(self, column: str, lowest: int, highest: int) -> int:
-        """The column as a whole number between two bounds, both included.
+        """Return the column as a whole number between two bounds, both included.
 
         :raises DataError: it isn't one.
         """
@@ -42,7 +42,7 @@ class Row:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
-    """The rows of a CSV file with exactly these columns, in this order.
+    """Return the rows of a CSV file with exactly these columns, in this order.
 
     :raises DataError: BOM, wrong header, wrong number of fields, text that isn't canonical; with row and column.
     """
@@ -56,8 +56,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     try:
         header = next(reader, [])
         _check_header(file, header, columns)
-        for fields in reader:
-            rows.append(_row(file, reader.line_num, fields, columns))
+        rows.extend(_row(file, reader.line_num, fields, columns) for fields in reader)
     except csv.Error as error:
         raise DataError(f"isn't CSV: {error}", file=file, row=reader.line_num, hint="quote the field") from error
     return rows

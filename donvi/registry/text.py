@@ -1,6 +1,7 @@
 """Names of units and people: the canonical form, and the ASCII form that queries, slugs and logins use.
 
-This is the one home of folding. Files hold canonical text already; a text that isn't is refused with the corrected form.
+This is the one home of folding. Files hold canonical text already; a text that isn't is refused with the
+corrected form.
 """
 
 from __future__ import annotations
@@ -31,22 +32,25 @@ def ascii_letters(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The words of a text in ASCII: ``Phường Vũng Tàu`` is ``phuong vung tau``."""
+    """Return the words of a text in ASCII: ``Phường Vũng Tàu`` is ``phuong vung tau``."""
     return " ".join(_WORD.findall(ascii_letters(text)))
 
 
 def slugify(text: str) -> str:
-    """The words of a text joined by dashes: ``Vũng Tàu`` is ``vung-tau``."""
+    """Return the words of a text joined by dashes: ``Vũng Tàu`` is ``vung-tau``."""
     return fold(text).replace(" ", "-")
 
 
 def name_words(name: str) -> list[str]:
-    """The words of a person's name that can be folded, family name first; a parenthesis is a remark, not a name."""
+    """Return the words of a person's name that can be folded, family name first.
+
+    A parenthesis is a remark, not a name.
+    """
     return [word for word in _PARENTHESES.sub(" ", name).split() if fold(word)]
 
 
 def login_base(name: str) -> str:
-    """The login a name leads to: given name, a dot, then family and middle names.
+    """Return the login a name leads to: given name, a dot, then family and middle names.
 
     ``Nguyễn Văn An`` is ``an.nguyen-van``. Middle names become initials when the login would pass 48 characters.
     Empty when the name holds no letter that folds to ASCII.
@@ -63,7 +67,7 @@ def login_base(name: str) -> str:
 
 
 def problem(text: str) -> tuple[str, str] | None:
-    """What is wrong with a text of a file, and the remedy; None when it is canonical."""
+    """Return what is wrong with a text of a file, and the remedy; None when it is canonical."""
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             return f"character U+{ord(character):04X} isn't allowed", "remove the invisible or control character"
@@ -77,12 +81,12 @@ def problem(text: str) -> tuple[str, str] | None:
 
 
 def name_problem(name: str) -> tuple[str, str] | None:
-    """What is wrong with the name of a unit or person, beyond :func:`problem`; None when it may be used."""
+    """Return what is wrong with the name of a unit or person, beyond :func:`problem`; None when it may be used."""
     if not name:
         return "the name is empty", "write the full name"
     if len(name) > MAX_NAME:
         return f"the name has {len(name)} characters, {MAX_NAME} are allowed", "shorten it"
-    for character in "*\\\"<>|;`$&":
+    for character in '*\\"<>|;`$&':
         if character in name:
             return f"the character {character} has no place in a name", "remove it"
     return problem(name)

@@ -23,7 +23,7 @@ _SITE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def read_units(path: Path) -> dict[str, tuple[Unit, Row]]:
-    """The units of ``units.csv`` by code, each with its row for later errors; ordered by code.
+    """Return the units of ``units.csv`` by code, each with its row for later errors; ordered by code.
 
     :raises DataError: a code, kind, wave or class that isn't one, a doubled code, a name that isn't canonical.
     """
@@ -66,7 +66,7 @@ def _unit(row: Row) -> Unit:
 
 
 def read_sources(path: Path) -> tuple[str, ...]:
-    """The columns of ``units.csv`` whose values have no source, sorted.
+    """Return the columns of ``units.csv`` whose values have no source, sorted.
 
     :raises DataError: a column is missing, unknown or named twice.
     """
@@ -82,7 +82,7 @@ def read_sources(path: Path) -> tuple[str, ...]:
 
 
 def read_sites(path: Path, codes: Collection[str]) -> dict[str, tuple[Site, ...]]:
-    """The sites of every unit by code, the main one first.
+    """Return the sites of every unit by code, the main one first.
 
     :raises DataError: an unknown unit, a doubled site, a unit without its site ``main``.
     """

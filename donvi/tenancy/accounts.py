@@ -23,7 +23,7 @@ _CONTAINERS = (
 
 
 def organizational_units(city: City, code: str) -> tuple[OrganizationalUnit, ...]:
-    """The unit's subtree, parents first."""
+    """Return the unit's subtree, parents first."""
     base = names.unit_dn(city, code)
     top = OrganizationalUnit(id="unit", dn=base, description=city.units[code].name)
     below = [OrganizationalUnit(id=name, dn=f"ou={name},{base}", description=text) for name, text in _CONTAINERS]
@@ -34,16 +34,13 @@ def accounts(city: City, code: str) -> tuple[Account, ...]:
     """People who work in the unit, and its probes; sorted by id. Somebody who left (active: no) has none."""
     people = [_person(city, code, person) for person in city.people.get(code, ()) if person.active]
     probes = [
-        _probe(city, code, system, role)
-        for system in city.systems.values()
-        if system.service
-        for role in system.roles
+        _probe(city, code, system, role) for system in city.systems.values() if system.service for role in system.roles
     ]
     return tuple(sorted([*people, *probes], key=lambda account: account.id))
 
 
 def groups(city: City, code: str, members: tuple[Account, ...]) -> tuple[Group, ...]:
-    """A group for every role of every system, also for the roles that nobody has; sorted by id."""
+    """Return a group for every role of every system, also for the roles that nobody has; sorted by id."""
     found = []
     for system in city.systems.values():
         for role in system.roles:
@@ -59,13 +56,8 @@ def groups(city: City, code: str, members: tuple[Account, ...]) -> tuple[Group, 
     return tuple(sorted(found, key=lambda group: group.id))
 
 
-def has_mailbox(city: City, account: Account) -> bool:
-    """Whether a role of the account brings a personal mailbox."""
-    return mailbox_quota(city, account) > 0
-
-
 def mailbox_quota(city: City, account: Account) -> int:
-    """The largest mailbox quota, in MB, that the account's roles bring; 0 without a mailbox."""
+    """Return the largest mailbox quota, in MB, that the account's roles bring; 0 without a mailbox."""
     return max((role.mailbox_quota_mb or 0 for role in _roles(city, account)), default=0)
 
 
@@ -79,7 +71,7 @@ def _held(account: Account) -> set[tuple[str, str]]:
 
 
 def _address(city: City, code: str, local: str, grants: tuple[Grant, ...]) -> str:
-    """The account's own address; "" when none of its roles brings a mailbox."""
+    """Return the account's own address; "" when none of its roles brings a mailbox."""
     held = {(grant.system, grant.role) for grant in grants}
     for system in city.systems.values():
         if any(role.mailbox_quota_mb and (system.id, role.id) in held for role in system.roles):

@@ -19,7 +19,7 @@ SECRET_ID_TTL_SECONDS = 10 * 60
 
 
 def certificates(city: City, facts: UnitFacts, machine: str) -> tuple[Certificate, ...]:
-    """The certificates whose keys are made on the unit's machine; sorted by id.
+    """Return the certificates whose keys are made on the unit's machine; sorted by id.
 
     Every one names the unit by URI. Only what serves TLS carries DNS names; the common name is allowed by the role.
     """
@@ -62,7 +62,7 @@ def pki_roles(found: tuple[Certificate, ...]) -> tuple[PkiRole, ...]:
 
 
 def policies(facts: UnitFacts, roles: tuple[PkiRole, ...]) -> tuple[VaultPolicy, ...]:
-    """What the unit's machine may do in Vault: its own secrets, and signatures by its own PKI roles."""
+    """Return what the unit's machine may do in Vault: its own secrets, and signatures by its own PKI roles."""
     rules = [
         VaultPath(path=f"kv/data/units/{facts.code}/*", capabilities=("create", "delete", "read", "update")),
         VaultPath(path=f"kv/metadata/units/{facts.code}/*", capabilities=("delete", "list", "read")),
@@ -72,7 +72,7 @@ def policies(facts: UnitFacts, roles: tuple[PkiRole, ...]) -> tuple[VaultPolicy,
 
 
 def app_roles(facts: UnitFacts) -> tuple[AppRole, ...]:
-    """The machine identity of the unit, usable from the unit's own networks only."""
+    """Return the machine identity of the unit, usable from the unit's own networks only."""
     return (
         AppRole(
             name=f"unit-{facts.code}",

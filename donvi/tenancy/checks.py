@@ -19,7 +19,7 @@ MAIL = ("alias", "delivery", "unknown-recipient")
 
 
 def checks(city: City) -> tuple[Check, ...]:
-    """The checks of any unit of the city; sorted by id."""
+    """Return the checks of any unit of the city; sorted by id."""
     pairs = [(DIRECTORY, "bind"), *((s.id, subject) for s in city.systems.values() for subject in _subjects(s))]
     found = [Check(id=f"{system}/{subject}", system=system, subject=subject) for system, subject in pairs]
     return tuple(sorted(found, key=lambda check: check.id))

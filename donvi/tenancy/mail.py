@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from donvi.tenancy import names
 from donvi.tenancy.accounts import PROBE_REASON, mailbox_quota
-from donvi.tenancy.model import Account, Mailbox, MailAlias
+from donvi.tenancy.model import Account, MailAlias, Mailbox
 
 if TYPE_CHECKING:
     from donvi.registry import City

@@ -13,47 +13,47 @@ if TYPE_CHECKING:
 
 
 def stack(numbers: Allotment) -> str:
-    """The unit's Pulumi stack: ``26506-vung-tau``."""
+    """Return the unit's Pulumi stack: ``26506-vung-tau``."""
     return f"{numbers.code}-{numbers.slug}"
 
 
 def unit_domain(city: City, numbers: Allotment) -> str:
-    """The unit's DNS and mail domain: ``vung-tau.tphcm.test``."""
+    """Return the unit's DNS and mail domain: ``vung-tau.tphcm.test``."""
     return f"{numbers.slug}.{city.settings.domain}"
 
 
 def city_host(city: City, name: str) -> str:
-    """A server or system of the city: ``documents.tphcm.test``."""
+    """Return a server or system of the city: ``documents.tphcm.test``."""
     return f"{name}.{city.settings.domain}"
 
 
 def unit_dn(city: City, code: str) -> str:
-    """The unit's subtree of the directory."""
+    """Return the unit's subtree of the directory."""
     return f"ou={code},ou=units,{city.settings.directory_base}"
 
 
 def account_dn(city: City, code: str, kind: str, identifier: str) -> str:
-    """An account; kind is ``person`` or ``probe``."""
+    """Return an account; kind is ``person`` or ``probe``."""
     return f"uid={identifier},ou={'people' if kind == 'person' else 'probes'},{unit_dn(city, code)}"
 
 
 def group_dn(city: City, code: str, system: str, role: str) -> str:
-    """The unit's group of a role on a system."""
+    """Return the unit's group of a role on a system."""
     return f"cn={system}-{role},ou=groups,{unit_dn(city, code)}"
 
 
 def mail_dn(city: City, code: str, address: str) -> str:
-    """A mailbox or alias."""
+    """Return a mailbox or alias."""
     return f"mail={address},ou=mail,{unit_dn(city, code)}"
 
 
 def unit_uri(code: str) -> str:
-    """The subject alternative name by which services recognise the unit."""
+    """Return the subject alternative name by which services recognise the unit."""
     return f"urn:donvi:unit:{code}"
 
 
 def probe_id(code: str, system: str, role: str) -> str:
-    """The account that the verifier uses for a role."""
+    """Return the account that the verifier uses for a role."""
     return f"probe-{code}-{system}-{role}"
 
 
@@ -68,7 +68,7 @@ def probe_credential(code: str, identifier: str) -> str:
 
 
 def tsig_key(owner: str) -> str:
-    """The name of the TSIG key of a unit (or ``platform``), absolute."""
+    """Return the name of the TSIG key of a unit (or ``platform``), absolute."""
     return f"donvi-{owner}."
 
 

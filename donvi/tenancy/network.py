@@ -18,7 +18,7 @@ MAIN = "main"
 
 
 def segments(city: City, facts: UnitFacts) -> tuple[Segment, ...]:
-    """The segments of the main site; sorted by id. The first address of each is its gateway."""
+    """Return the segments of the main site; sorted by id. The first address of each is its gateway."""
     found = []
     for kind in city.settings.segments:
         ipv4 = str(subnet(facts.ipv4, 24, kind.number))
@@ -39,7 +39,7 @@ def segments(city: City, facts: UnitFacts) -> tuple[Segment, ...]:
 
 
 def endpoints(city: City, facts: UnitFacts, networks: tuple[Segment, ...]) -> tuple[Endpoint, ...]:
-    """The unit's machines; sorted by id."""
+    """Return the unit's machines; sorted by id."""
     by_kind = {segment.kind: segment for segment in networks}
     found = [
         Endpoint(
@@ -57,7 +57,7 @@ def endpoints(city: City, facts: UnitFacts, networks: tuple[Segment, ...]) -> tu
 
 
 def gateway(machines: tuple[Endpoint, ...]) -> Endpoint:
-    """The machine that connects the unit and makes its keys."""
+    """Return the machine that connects the unit and makes its keys."""
     return next(machine for machine in machines if machine.role == "gateway")
 
 
@@ -78,27 +78,26 @@ def apps(city: City, facts: UnitFacts) -> tuple[App, ...]:
 
 
 def flows(city: City, facts: UnitFacts) -> tuple[Flow, ...]:
-    """What the unit may reach; sorted by id."""
-    found = []
-    for system in city.systems.values():
-        for rule in system.flows:
-            found.append(
-                Flow(
-                    id=f"{system.id}/{rule.segment}/{rule.endpoint}/{rule.protocol}-{rule.port}",
-                    system=system.id,
-                    segment=rule.segment,
-                    endpoint=rule.endpoint,
-                    zone=system.zone,
-                    host=_flow_host(city, facts, system, rule),
-                    protocol=rule.protocol,
-                    port=rule.port,
-                )
-            )
+    """Return what the unit may reach; sorted by id."""
+    found = [
+        Flow(
+            id=f"{system.id}/{rule.segment}/{rule.endpoint}/{rule.protocol}-{rule.port}",
+            system=system.id,
+            segment=rule.segment,
+            endpoint=rule.endpoint,
+            zone=system.zone,
+            host=_flow_host(city, facts, system, rule),
+            protocol=rule.protocol,
+            port=rule.port,
+        )
+        for system in city.systems.values()
+        for rule in system.flows
+    ]
     return tuple(sorted(found, key=lambda flow: flow.id))
 
 
 def dns(city: City, facts: UnitFacts, machines: tuple[Endpoint, ...]) -> tuple[DnsRecord, ...]:
-    """The record sets of the unit's domain; sorted by id."""
+    """Return the record sets of the unit's domain; sorted by id."""
     own = gateway(machines)
     values = {
         "city_domain": city.settings.domain,
