@@ -1,0 +1,48 @@
+"""The command ``donvi``: which verbs there are, and what an error turns into.
+
+A verb lives in ``donvi/cli/<verb>.py`` or ``donvi/cli/<noun>/<verb>.py``; it is registered here by one line.
+Exit codes: 0 done, 2 wrong usage or bad data, 5 the engine failed, 7 locked, 1 anything else that failed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from donvi.cli.ledger import app as ledger
+from donvi.cli.output import print_error
+from donvi.cli.show import EPILOG as SHOW_EPILOG
+from donvi.cli.show import show
+from donvi.cli.units import EPILOG as UNITS_EPILOG
+from donvi.cli.units import units
+from donvi.errors import DonviError
+
+app = typer.Typer(
+    name="donvi",
+    help="Đơn vị: what each administrative unit has on the city's shared systems, and whether it works.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("units", epilog=UNITS_EPILOG)(units)
+app.command("show", epilog=SHOW_EPILOG)(show)
+app.add_typer(ledger, name="ledger")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(args=given, prog_name="donvi")
+    except DonviError as error:
+        print_error(error, as_json="--json" in given)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
