@@ -60,11 +60,11 @@ def _people(out: Console, tenancy: Tenancy) -> None:
     titles = {group.id: group.title for group in tenancy.groups}
     people = [account for account in tenancy.accounts if account.kind == "person"]
     rows = [
-        (account.common_name if first else "", account.post_title if first else "", titles[role], reason)
+        (account.common_name if first else "", titles[role], reason)
         for account in people
         for first, role, reason in _grants(account)
     ]
-    _table(out, "Ai được làm gì, vì sao", ("họ tên", "chức vụ", "quyền trên hệ thống", "lý do"), rows)
+    _table(out, "Ai được làm gì, vì sao", ("họ tên", "quyền trên hệ thống", "lý do"), rows)
     logins = [(account.common_name, account.id, account.mail) for account in people]
     _table(out, "Tài khoản", ("họ tên", "tên đăng nhập", "hoặc thư điện tử"), logins)
     out.print(f"và {len(tenancy.accounts) - len(people)} tài khoản kiểm tra tự động")
@@ -89,16 +89,15 @@ def _mail(out: Console, tenancy: Tenancy) -> None:
 def _certificates(out: Console, tenancy: Tenancy) -> None:
     rows = [
         (
-            c.id,
-            c.common_name,
-            ", ".join(c.usages) or "ký số",
-            f"{c.ttl_hours // 24} ngày",
-            f"{c.mount}/{c.role}",
-            c.machine,
+            certificate.common_name,
+            ", ".join(certificate.usages) or "ký số",
+            f"{certificate.ttl_hours // 24} ngày",
+            f"{certificate.mount}/{certificate.role}",
+            certificate.machine,
         )
-        for c in tenancy.certificates
+        for certificate in tenancy.certificates
     ]
-    _table(out, "Chứng thư số", ("mã", "tên", "dùng làm", "thời hạn", "nơi cấp", "khóa nằm ở"), rows)
+    _table(out, "Chứng thư số", ("tên", "dùng làm", "thời hạn", "nơi cấp", "khóa nằm ở"), rows)
 
 
 def _network(out: Console, tenancy: Tenancy) -> None:
