@@ -1,4 +1,4 @@
-"""A cgroup per machine, in every hierarchy: without one all machines share the caller's and stop each other's services."""
+"""A cgroup per machine, in every hierarchy: without it, machines would share one and stop each other's services."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def create(label: str) -> list[Path]:
 
 def existing(prefix: str) -> list[str]:
     """Return the labels of all machines that have a cgroup."""
-    return sorted({folder.name for tree in host.cgroup_trees() for folder in tree.glob(f"{prefix}-*") if folder.is_dir()})
+    found = (folder for tree in host.cgroup_trees() for folder in tree.glob(f"{prefix}-*"))
+    return sorted({folder.name for folder in found if folder.is_dir()})
 
 
 def members(label: str) -> set[int]:

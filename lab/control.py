@@ -210,7 +210,8 @@ def _start(run: _Run, machine: Machine, *, running: bool) -> str:
     if not running:
         run.display.machine(machine.name, "starting")
         container.mount(image.location(run.settings, run.record.image))
-    key = identity.furnish(run.settings, run.topology, machine, run.root, container.root, run.record.id)
+    where = identity.Place(run.settings, run.topology, run.record.id)
+    key = identity.furnish(where, machine, run.root, container.root)
     if not running:
         container.boot(_made_from(run, machine))
         container.wait_for_ssh(str(run.settings.network[machine.number]))

@@ -48,7 +48,7 @@ def mounts_below(folder: Path) -> list[Path]:
 
 
 def cgroup_trees() -> list[Path]:
-    """Return the roots of the hierarchies that track processes: the unified one, and systemd's own where it is mounted."""
+    """Return the roots of the hierarchies that track processes: the unified one, and systemd's own if mounted."""
     trees = []
     for line in (PROC / "self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")

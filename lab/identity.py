@@ -1,13 +1,13 @@
 """What makes a machine this machine: name, host keys, who may log in, the trusted root, its services' certificates.
 
-Written on the machine's own disk from outside, before it boots and again at every ``lab up``; the files named here belong
-to the lab, everything else on a machine belongs to its playbook.
+Written on the machine's own disk from outside, before it boots and again at every ``lab up``; the files named here
+belong to the lab, everything else on a machine belongs to its playbook.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from lab.topology import Machine, Topology
 
 
+class Place(NamedTuple):
+    """The lab a machine belongs to."""
+
+    settings: LabSettings
+    topology: Topology
+    lab_id: str
+
+
 def ensure_ssh_key(path: Path, comment: str) -> str:
     """Make sure that a private ed25519 key exists (0600) with its ``.pub`` beside it; return the public line."""
     if not path.exists():
@@ -29,17 +37,18 @@ def ensure_ssh_key(path: Path, comment: str) -> str:
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH
         place(path, key.private_bytes(encoding, form, serialization.NoEncryption()), 0o600)
     private = serialization.load_ssh_private_key(path.read_bytes(), None)
-    public = private.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)  # type: ignore[union-attr]
+    public = private.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     line = f"{public.decode()} {comment}"
     place(path.with_name(path.name + ".pub"), line + "\n")
     return line
 
 
-def furnish(settings: LabSettings, topology: Topology, machine: Machine, root: Authority, disk: Path, lab_id: str) -> str:
+def furnish(where: Place, machine: Machine, root: Authority, disk: Path) -> str:
     """Write a machine's identity on its mounted disk; return the public line of its host key.
 
     :param disk: where the disk is mounted.
     """
+    settings, topology, lab_id = where
     operator = (settings.home / "ssh/operator.pub").read_text()
     host_key = ensure_ssh_key(disk / "etc/ssh/ssh_host_ed25519_key", machine.name)
     (disk / "root/.ssh").mkdir(mode=0o700, exist_ok=True)

@@ -90,7 +90,8 @@ def _run_with_stages(command: list[str], log: Path, tell: Callable[[str], None])
     """Run mmdebstrap; its ``I:`` lines are the stages."""
     last: list[str] = []
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace")
     except FileNotFoundError:
         raise LabError("mmdebstrap is not installed", hint="Run `make up`: it installs what is missing.") from None
     with process, log.open("w") as record:
@@ -100,7 +101,8 @@ def _run_with_stages(command: list[str], log: Path, tell: Callable[[str], None])
             if line.startswith("I: "):
                 tell(line[3:].strip().rstrip("."))
     if process.returncode != 0:
-        raise LabError(f"the image could not be made: {'; '.join(last)}", hint=f"See {log}, then run the command again.")
+        hint = f"See {log}, then run the command again."
+        raise LabError(f"the image could not be made: {'; '.join(last)}", hint=hint)
 
 
 def debian_sources() -> str:
@@ -121,13 +123,7 @@ def _stanzas(file: Path) -> list[str]:
     """Return the sources of a file that name the release's suites and ``main``."""
     text = file.read_text(errors="replace")
     if file.suffix == ".sources":
-        found = []
-        for stanza in re.split(r"\n\s*\n", text):
-            fields = dict(re.findall(r"^(Types|Suites|Components|Enabled):\s*(.*)$", stanza, re.MULTILINE))
-            ours = {"deb"} <= set(fields.get("Types", "").split()) and "main" in fields.get("Components", "").split()
-            if ours and fields.get("Enabled", "yes") != "no" and all(map(_of_release, fields.get("Suites", "").split())):
-                found.append("\n".join(line for line in stanza.strip().splitlines() if not line.startswith("#")))
-        return found
+        return [_bare(stanza) for stanza in re.split(r"\n\s*\n", text) if _is_ours(stanza)]
     if file.suffix != ".list":
         return []
     found = []
@@ -136,6 +132,18 @@ def _stanzas(file: Path) -> list[str]:
         if match and _of_release(match[3]) and "main" in match[4].split():
             found.append(_as_stanza(match))
     return found
+
+
+def _is_ours(stanza: str) -> bool:
+    fields = dict(re.findall(r"^(Types|Suites|Components|Enabled):\s*(.*)$", stanza, re.MULTILINE))
+    words = {name: value.split() for name, value in fields.items()}
+    suites = words.get("Suites", [])
+    ours = "deb" in words.get("Types", []) and "main" in words.get("Components", [])
+    return ours and words.get("Enabled") != ["no"] and bool(suites) and all(map(_of_release, suites))
+
+
+def _bare(stanza: str) -> str:
+    return "\n".join(line for line in stanza.strip().splitlines() if not line.startswith("#"))
 
 
 def _of_release(suite: str) -> bool:

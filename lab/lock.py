@@ -1,7 +1,7 @@
 """One lab per host: whoever changes or uses its machines holds this lock, which names the clone and the process.
 
-The lock is the kernel's (flock), so a dead holder holds nothing; the file's text only tells people who holds it. Programs
-started by the holder are let through by a token in their environment.
+The lock is the kernel's (flock), so a dead holder holds nothing; the file's text only tells people who holds it.
+Programs started by the holder are let through by a token in their environment.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import secrets
+import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -122,8 +123,6 @@ def _refusal(note: dict[str, object]) -> LockedError:
 
 def run_held(settings: LabSettings, command: list[str]) -> int:
     """Run a program while holding the lab; return its exit status (128 + signal if one ended it)."""
-    import subprocess  # noqa: PLC0415 - only this verb needs it
-
     with hold(settings, " ".join(command[:3])):
         sys.stdout.flush()
         status = subprocess.run(command, check=False).returncode

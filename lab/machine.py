@@ -23,7 +23,10 @@ NSPAWN_STATE = Path("/run/systemd/nspawn")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 30.0
 # writes its own id where the lab finds it, enters the machine's cgroups, and becomes the machine's supervisor
-LAUNCH = 'pid=$1 log=$2 groups=$3; shift 3; echo $$ >"$pid"; for g in $groups; do echo $$ >"$g"; done; exec "$@" >>"$log" 2>&1'
+LAUNCH = """pid=$1 log=$2 groups=$3; shift 3
+echo $$ >"$pid"
+for group in $groups; do echo $$ >"$group"; done
+exec "$@" >>"$log" 2>&1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class Container:
         ]  # fmt: skip
         (self.folder / "pid").unlink(missing_ok=True)
         places = [str(self.folder / "pid"), str(self.folder / "console.log"), groups]
-        run(["setsid", "--fork", "env", "-i", f"PATH={os.environ['PATH']}", "sh", "-c", LAUNCH, "sh", *places, *command])
+        search = f"PATH={os.environ['PATH']}"
+        run(["setsid", "--fork", "env", "-i", search, "sh", "-c", LAUNCH, "sh", *places, *command])
 
     def write_record(self, record: dict[str, str]) -> None:
         """Keep what the machine was made from."""

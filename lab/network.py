@@ -47,7 +47,8 @@ def ensure(settings: LabSettings, topology: Topology) -> None:
 def remove_namespace(label: str) -> None:
     """Remove a machine's namespace, and with it every link that ends there.
 
-    The kernel dissolves a namespace some time after it was deleted; its links go before, so that no later step meets them.
+    The kernel dissolves a namespace some time after it was deleted; its links go first, so that no later step meets
+    them.
     """
     if (NAMESPACES / label).exists():
         output = run(["ip", "-n", label, "-json", "link", "show", "type", "veth"], check=False)
@@ -138,7 +139,7 @@ def _configure(settings: LabSettings, topology: Topology, machine: Machine) -> N
 
 
 def _sysctls(ports: list[str], *, forwards: bool) -> list[str]:
-    """Return a machine's kernel settings; writing ``all`` first resets every port, so the management port comes last."""
+    """Return a machine's kernel settings; writing ``all`` resets every port, so the management port comes last."""
     on = "1" if forwards else "0"
     settings = [f"net.ipv6.conf.{port}.accept_ra=0" for port in ports]
     settings += [f"net.ipv4.ip_forward={on}", f"net.ipv6.conf.all.forwarding={on}"]

@@ -1,13 +1,13 @@
 """The lab's root certificate authority and what it signs before Vault exists.
 
-Signed here: server certificates of the shared services, and the operators' client certificates for their first login to
-Vault. The root key is a file that only root reads, and that neither the provider nor any machine ever sees. Intermediates
-are signed by ``playbooks/datacentre.yml``.
+Signed here: server certificates of the shared services, and the operators' client certificates for their first login
+to Vault. The root key is a file that only root reads, and that neither the provider nor any machine ever sees.
+Intermediates are signed by ``playbooks/datacentre.yml``.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROLES = ("administrator", "apply", "preview", "verify")
 ROOT_DAYS, LEAF_DAYS = 3650, 365
 RENEW_BELOW = 1 / 3  # of its life; decisions: renewal opens at two thirds
-SKEW = datetime.timedelta(minutes=5)
+SKEW = dt.timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ def ensure_root(folder: Path, city: str) -> Authority:
     return Authority(certificate, key_loaded)
 
 
-def ensure_leaf(root: Authority, folder: Path, name: str, subject: Subject, *, now: datetime.datetime | None = None) -> bool:
+def ensure_leaf(root: Authority, folder: Path, name: str, subject: Subject, *, now: dt.datetime | None = None) -> bool:
     """Make sure that ``<name>.key`` (0600) and ``<name>.crt`` fit the subject and live on; return whether they changed.
 
     A new key is made with every certificate, in the folder where it is used.
     """
-    now = now or datetime.datetime.now(datetime.UTC)
+    now = now or dt.datetime.now(dt.UTC)
     if _fits(root, folder, name, subject, now):
         return False
     key = ec.generate_private_key(ec.SECP256R1())
@@ -90,7 +90,7 @@ def ensure_leaf(root: Authority, folder: Path, name: str, subject: Subject, *, n
     return True
 
 
-def _fits(root: Authority, folder: Path, name: str, subject: Subject, now: datetime.datetime) -> bool:
+def _fits(root: Authority, folder: Path, name: str, subject: Subject, now: dt.datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes())
         key = serialization.load_pem_private_key((folder / f"{name}.key").read_bytes(), None)
@@ -142,9 +142,9 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def _root_certificate(key: ec.EllipticCurvePrivateKey, city: str) -> x509.Certificate:
-    now, name = datetime.datetime.now(datetime.UTC), _name(f"{city} lab root")
+    now, name = dt.datetime.now(dt.UTC), _name(f"{city} lab root")
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - SKEW).not_valid_after(now + datetime.timedelta(days=ROOT_DAYS))
+    builder = builder.not_valid_before(now - SKEW).not_valid_after(now + dt.timedelta(days=ROOT_DAYS))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
     builder = builder.add_extension(_usage(ca=True), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -152,13 +152,13 @@ def _root_certificate(key: ec.EllipticCurvePrivateKey, city: str) -> x509.Certif
 
 
 def _leaf_certificate(
-    root: Authority, key: ec.EllipticCurvePrivateKey, subject: Subject, now: datetime.datetime
+    root: Authority, key: ec.EllipticCurvePrivateKey, subject: Subject, now: dt.datetime
 ) -> x509.Certificate:
     issuer = root.certificate
     builder = x509.CertificateBuilder(
         issuer.subject, _name(subject.common_name), key.public_key(), x509.random_serial_number()
     )
-    builder = builder.not_valid_before(now - SKEW).not_valid_after(now + datetime.timedelta(days=LEAF_DAYS))
+    builder = builder.not_valid_before(now - SKEW).not_valid_after(now + dt.timedelta(days=LEAF_DAYS))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(ca=False), critical=True)
     usages: Sequence[x509.ObjectIdentifier] = [

@@ -1,4 +1,4 @@
-"""Reads from the city's data what the lab needs: zone, servers, systems with a service, networks of units with a gateway."""
+"""Reads from the city's data what the lab needs: zone, servers, systems with a service, the units' networks."""
 
 from __future__ import annotations
 

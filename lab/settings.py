@@ -13,6 +13,7 @@ from donvi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MANAGEMENT = IPv4Network("172.31.250.0/24")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -32,12 +33,12 @@ class LabSettings:
     cache: Path
     repository: Path = REPOSITORY
     prefix: str = "dv"
-    network: IPv4Network = IPv4Network("172.31.250.0/24")
+    network: IPv4Network = MANAGEMENT
     units: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> LabSettings:
-        """Read ``DONVI_LAB_HOME``, ``DONVI_CACHE``, ``DONVI_LAB_PREFIX``, ``DONVI_LAB_NETWORK`` and ``DONVI_LAB_UNITS``.
+        """Read ``DONVI_CACHE`` and ``DONVI_LAB_`` followed by ``HOME``, ``PREFIX``, ``NETWORK`` or ``UNITS``.
 
         :raises UsageError: a value can't be used.
         """
@@ -48,9 +49,10 @@ class LabSettings:
                 f"DONVI_LAB_PREFIX={prefix!r} can't name links", hint="Use at most three lower-case letters or digits."
             )
         try:
-            network = IPv4Network(environ.get("DONVI_LAB_NETWORK", "172.31.250.0/24"))
+            network = IPv4Network(environ.get("DONVI_LAB_NETWORK", str(MANAGEMENT)))
         except ValueError as error:
-            raise UsageError(f"DONVI_LAB_NETWORK: {error}", hint="Give an IPv4 network such as 172.31.250.0/24.") from None
+            hint = f"Give an IPv4 network such as {MANAGEMENT}."
+            raise UsageError(f"DONVI_LAB_NETWORK: {error}", hint=hint) from None
         return cls(
             home=Path(environ.get("DONVI_LAB_HOME", "/var/lib/donvi-lab")),
             cache=Path(environ.get("DONVI_CACHE") or Path.home() / ".cache" / "donvi"),

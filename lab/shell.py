@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str], *, stdin: str = "", hint: str = "", check: bool = True) -> str:
     """Run a program and return what it printed.
 
-    :raises LabError: it isn't installed, or (unless ``check`` is false) it failed; the message ends with its last words.
+    :raises LabError: it isn't installed, or (unless ``check`` is false) it failed; the message has its last words.
     """
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
-"""The command-line tools that the lab needs: taken from PATH in a fitting version, else built from their pinned Go module.
+"""The command-line tools: taken from PATH in a fitting version, else built from their pinned Go module.
 
-Each tool has a folder ``tools/<name>`` with a Go module; the version is the one that module requires, so nothing else names
-it. What is built lies in the cache, one folder per version, and is shared by all clones.
+Each tool has a folder ``tools/<name>`` with a Go module; the version is the one that module requires, so nothing else
+names it. What is built lies in the cache, one folder per version, and is shared by all clones.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def _build(settings: LabSettings, tool: Tool, place: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     stamp = f"-X {SDK}/go/common/version.Version=v{version(settings, tool)}" if tool in NEEDED else ""
-    flags = ["-mod=readonly", "-trimpath", f"-ldflags=-s -w {stamp}".rstrip(), *([f"-tags={tool.tags}"] if tool.tags else [])]
+    tags = [f"-tags={tool.tags}"] if tool.tags else []
+    flags = ["-mod=readonly", "-trimpath", f"-ldflags=-s -w {stamp}".rstrip(), *tags]
     _go(module, ["build", *flags, "-o", str(draft / tool.name), tool.package], place.parent / "build.log")
     if tool is PYTHON_HOST:
         _place_exec(settings, draft)
@@ -130,7 +131,7 @@ def _build(settings: LabSettings, tool: Tool, place: Path) -> None:
 
 
 def _place_exec(settings: LabSettings, draft: Path) -> None:
-    """Put the script that starts a Python program beside the host; it comes from the SDK of the command line's version."""
+    """Put the script that starts a Python program beside the host; it comes from the command line's SDK."""
     module = settings.repository / "tools" / PULUMI.name
     _go(module, ["mod", "download", SDK], draft.with_name("download.log"))
     source = Path(_go(module, ["list", "-m", "-f", "{{.Dir}}", SDK], draft.with_name("list.log")).strip())
@@ -143,11 +144,13 @@ def _place_exec(settings: LabSettings, draft: Path) -> None:
 
 def _go(module: Path, arguments: list[str], log: Path) -> str:
     """Run the compiler in a module; return what it printed."""
+    command, pipe = ["go", *arguments], subprocess.PIPE
     with log.open("w") as record:
         done = subprocess.run(
-            ["go", *arguments], cwd=module, env=go_environment(), stdout=subprocess.PIPE, stderr=record, text=True, check=False
+            command, cwd=module, env=go_environment(), stdout=pipe, stderr=record, text=True, check=False
         )
     if done.returncode != 0:
         words = "; ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-        raise LabError(f"`go {arguments[0]}` in {module} failed: {words}", hint=f"See {log}, then run the command again.")
+        hint = f"See {log}, then run the command again."
+        raise LabError(f"`go {arguments[0]}` in {module} failed: {words}", hint=hint)
     return done.stdout

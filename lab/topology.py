@@ -136,12 +136,9 @@ def build(plan: CityPlan, numbers: dict[str, int]) -> Topology:
     services = tuple(dict.fromkeys([*plan.names, *(system for system, _ in plan.systems)]))
     centre = Machine("dc", 3, "datacentre", f"dc.{plan.domain}", server4, server6, forwards=False, services=services)
     machines, routes = [core, centre], default_routes("dc", core4, core6)
-    links = [
-        Link(
-            _port("core", "gov0", core4, core6, plan.zone4, plan.zone6),
-            _port("dc", "gov0", server4, server6, plan.zone4, plan.zone6),
-        )
-    ]
+    zone = (plan.zone4, plan.zone6)
+    left, right = _port("core", "gov0", (core4, core6), zone), _port("dc", "gov0", (server4, server6), zone)
+    links = [Link(left, right)]
     for unit in plan.units:
         machine, link, more = _gateway(plan.domain, unit, numbers[unit.code])
         machines.append(machine)
@@ -161,20 +158,15 @@ def _gateway(domain: str, unit: UnitNetworks, number: int) -> tuple[Machine, Lin
     far4, far6 = unit.transit4[1], unit.transit6[1]
     fqdn = f"gw.{unit.slug}.{domain}"
     machine = Machine(name, number, "gateway", fqdn, near4, near6, forwards=True, unit=unit.code)
-    link = Link(
-        _port("core", f"u{unit.code}", far4, far6, unit.transit4, unit.transit6),
-        _port(name, "transit0", near4, near6, unit.transit4, unit.transit6),
-    )
+    transit = (unit.transit4, unit.transit6)
+    link = Link(_port("core", f"u{unit.code}", (far4, far6), transit), _port(name, "transit0", (near4, near6), transit))
     routes = [Route("core", unit.prefix4, near4), Route("core", unit.prefix6, near6)]
     return machine, link, routes + default_routes(name, far4, far6)
 
 
 def _port(
-    machine: str, name: str, address4: IPv4Address, address6: IPv6Address, net4: IPv4Network, net6: IPv6Network
+    machine: str, name: str, addresses: tuple[IPv4Address, IPv6Address], networks: tuple[IPv4Network, IPv6Network]
 ) -> Port:
-    return Port(
-        machine,
-        name,
-        IPv4Interface(f"{address4}/{net4.prefixlen}"),
-        IPv6Interface(f"{address6}/{net6.prefixlen}"),
-    )
+    (address4, address6), (net4, net6) = addresses, networks
+    interface4 = IPv4Interface(f"{address4}/{net4.prefixlen}")
+    return Port(machine, name, interface4, IPv6Interface(f"{address6}/{net6.prefixlen}"))
