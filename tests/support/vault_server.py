@@ -110,9 +110,7 @@ def running(folder: Path) -> Iterator[VaultServer]:
     listener = {"address": f"127.0.0.1:{port}", "tls_cert_file": str(certificate), "tls_key_file": str(key)}
     configuration: dict[str, object] = {
         "storage": {"inmem": {}},
-        "listener": {
-            "tcp": {"address": f"127.0.0.1:{port}", "tls_cert_file": str(certificate), "tls_key_file": str(key)}
-        },
+        "listener": {"tcp": listener},
         "api_addr": f"https://127.0.0.1:{port}",
     }
     if flavour == "Vault":
