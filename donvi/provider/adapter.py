@@ -117,7 +117,7 @@ class Adapter:
         typed = decode.inputs(handler.inputs_type, new)
         return self._made(handler, typed, lambda services: handler.create(services, typed))
 
-    def update(self, token: str, id: str, old: Properties, new: Properties) -> Made:  # noqa: A002
+    def update(self, token: str, id: str, old: Properties, new: Properties) -> Made:
         """Bring the object to its new inputs.
 
         :raises Partial: it stopped half-way; what exists must be recorded.
@@ -127,7 +127,7 @@ class Adapter:
         before = decode.stored(handler.inputs_type, old, fallback=typed)
         return self._made(handler, typed, lambda services: handler.update(services, id, before, typed))
 
-    def read(self, token: str, id: str, inputs: Properties, state: Properties) -> Real | None:  # noqa: A002
+    def read(self, token: str, id: str, inputs: Properties, state: Properties) -> Real | None:
         """Look at the real object; without inputs and state it is an import. ``None``: it is gone."""
         handler = self.registry.find(token)
         recorded = inputs or state
@@ -140,7 +140,7 @@ class Adapter:
         changed_at = cast("JSON", state.get(CHANGED_AT, ""))
         return Real(found.id, real, {**real, **found.outputs, CHANGED_AT: changed_at})
 
-    def delete(self, token: str, id: str, old: Properties) -> None:  # noqa: A002
+    def delete(self, token: str, id: str, old: Properties) -> None:
         """Remove or retire the object."""
         handler = self.registry.find(token)
         typed = decode.stored(handler.inputs_type, old)

@@ -94,7 +94,7 @@ class Handler(Generic[I]):
     replace_on: ClassVar[frozenset[str]]
     stable: ClassVar[frozenset[str]]
 
-    def check(self, new: I) -> Iterable[Failure]:  # noqa: ARG002 - the default refuses nothing
+    def check(self, new: I) -> Iterable[Failure]:
         """Say what is wrong with the inputs. Pure; called only when every value is known."""
         return ()
 
@@ -106,29 +106,29 @@ class Handler(Generic[I]):
         """
         raise NotImplementedError
 
-    def read(self, services: Services, id: str, known: I | None) -> Found | None:  # noqa: A002 - the engine's word
+    def read(self, services: Services, id: str, known: I | None) -> Found | None:
         """Look at the real object; ``None`` says that it is gone.
 
         :param known: what the state says was declared; ``None`` on import, where ``id`` alone must lead to the object.
         """
         raise NotImplementedError
 
-    def update(self, services: Services, id: str, old: I, new: I) -> Result:  # noqa: A002
+    def update(self, services: Services, id: str, old: I, new: I) -> Result:
         """Bring the real object to ``new``; also called to finish a create that failed half-way.
 
         :raises PartialError: some of it was done; the next run goes on.
         """
         raise NotImplementedError
 
-    def delete(self, services: Services, id: str, old: I) -> None:  # noqa: A002
+    def delete(self, services: Services, id: str, old: I) -> None:
         """Remove the object, or retire it where retention says so. An object that is gone already is success."""
         raise NotImplementedError
 
-    def same(self, name: str, old: JSON, new: JSON) -> bool:  # noqa: ARG002 - for handlers that compare one property
+    def same(self, name: str, old: JSON, new: JSON) -> bool:
         """Say whether two known values of the camelCase input ``name`` mean the same; rarely overridden."""
         return old == new
 
-    def renewal(self, old_outputs: Mapping[str, JSON], now: datetime) -> str | None:  # noqa: ARG002
+    def renewal(self, old_outputs: Mapping[str, JSON], now: datetime) -> str | None:
         """Why the object needs an update although no input changed, as a sentence for the preview; usually ``None``."""
         return None
 

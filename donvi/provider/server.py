@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from donvi.provider.engine import Engine
 from donvi.provider.servicer import ProviderServicer
 from donvi.redaction import RedactingFormatter, conceal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterable, MutableMapping, Sequence
 
     from donvi.provider.handler import Registry
 
@@ -52,13 +53,18 @@ def restrict(environ: MutableMapping[str, str]) -> None:
             del environ[name]
 
 
-def serve(registry: Registry, *, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Run the provider until the engine ends it or dies; returns when everything is closed."""
+def serve(
+    registry: Registry, arguments: Sequence[str] | None = None, *, environ: MutableMapping[str, str] = os.environ
+) -> None:
+    """Run the provider until the engine ends it or dies; returns when everything is closed.
+
+    :param arguments: of the command line; the first one that is no option is the engine's address.
+    """
     restrict(environ)
     _log_to_stderr(environ)
     ended = threading.Event()
     cancelled = threading.Event()
-    servicer = ProviderServicer(registry, VERSION, environ, cancelled)
+    servicer = ProviderServicer(registry, VERSION, environ, cancelled, Engine(_engine_address(arguments)))
     server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -71,6 +77,11 @@ def serve(registry: Registry, *, environ: MutableMapping[str, str] = os.environ)
     cancelled.set()
     server.stop(GRACE_SECONDS).wait()
     servicer.close()
+
+
+def _engine_address(arguments: Sequence[str] | None) -> str:
+    given = sys.argv[1:] if arguments is None else arguments
+    return next((argument for argument in given if not argument.startswith("-")), "")
 
 
 def _log_to_stderr(environ: MutableMapping[str, str]) -> None:

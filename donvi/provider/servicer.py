@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from donvi.provider.difference import Difference
+    from donvi.provider.engine import Engine
     from donvi.provider.handler import Registry
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound="Callable[..., Any]")
-INIT_FAILED = "type.googleapis.com/pulumirpc.ErrorResourceInitFailed"
+RENEWAL = "renewal"
+"""The name under which a diff shows that an object is due although no input changed."""
 
 _PLAIN = {
     Change.ADD: provider_pb2.PropertyDiff.ADD,
@@ -83,30 +85,37 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     :param registry: where handlers are found.
     :param environ: the environment that services see.
     :param cancelled: set by the engine's Cancel and by a signal.
+    :param engine: where lines for a person go.
     """
 
     def __init__(
-        self, registry: Registry, version: str, environ: Mapping[str, str], cancelled: threading.Event
+        self,
+        registry: Registry,
+        version: str,
+        environ: Mapping[str, str],
+        cancelled: threading.Event,
+        engine: Engine,
     ) -> None:
         self.version = version
         self.environ = environ
         self.cancelled = cancelled
+        self.engine = engine
         self.adapter = Adapter(registry, self._services)
         self._deployment_text = ""
         self._made: Services | None = None
         self._making = threading.Lock()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - names of the protocol
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802 - names of the protocol
         """Return the provider's version."""
         return plugin_pb2.PluginInfo(version=self.version)
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Begin nothing new; what runs is finished, so that the engine can record it."""
         self.cancelled.set()
         return empty_pb2.Empty()
 
     @answered
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Accept the provider's configuration ``deployment``, refuse anything that isn't a deployment."""
         new = decode(request.news)
         text = new.get("deployment")
@@ -119,7 +128,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     @answered
-    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Update the provider when the deployment changed, and replace nothing: the objects are the same ones."""
         old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
         changed = [name for name in {*old, *new} if old.get(name) != new.get(name)]
@@ -127,27 +136,30 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=some if changed else none, diffs=sorted(changed))
 
     @answered
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Remember where the systems are; without ``deployment`` (an import) the environment says it, when needed."""
         self._deployment_text = str(decode(request.args).get("deployment", ""))
         # accept_secrets stays off: the engine strips secrets and marks outputs again by name
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     @answered
-    def Check(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Validate and normalise a resource's inputs."""
         inputs, failures = self.adapter.check(request.type, decode(request.news))
         found = [provider_pb2.CheckFailure(property=item.property, reason=redact(item.reason)) for item in failures]
         return provider_pb2.CheckResponse(inputs=encode(inputs), failures=found)
 
     @answered
-    def Diff(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Say what changed."""
         old_inputs, olds, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
-        return _diff_response(self.adapter.diff(request.type, old_inputs, olds, news))
+        difference = self.adapter.diff(request.type, old_inputs, olds, news)
+        if difference.renewal is not None:
+            self.engine.info(request.urn, f"{RENEWAL}: {difference.renewal}")
+        return _diff_response(difference)
 
     @answered
-    def Create(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Make a resource, or say what a preview knows of it."""
         new = decode(request.properties)
         if request.preview:
@@ -156,7 +168,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=made.id, properties=encode(made.properties))
 
     @answered
-    def Update(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Bring a resource to its new inputs, or say what a preview knows of it."""
         old_inputs, olds, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
         if request.preview:
@@ -166,7 +178,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=encode(made.properties))
 
     @answered
-    def Read(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Look at the real object for a refresh or an import; an empty id says that it is gone."""
         real = self.adapter.read(request.type, request.id, decode(request.inputs), decode(request.properties))
         if real is None:
@@ -174,7 +186,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ReadResponse(id=real.id, inputs=encode(real.inputs), properties=encode(real.properties))
 
     @answered
-    def Delete(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Remove or retire a resource."""
         old = decode(request.old_inputs) or decode(request.properties)
         self.adapter.delete(request.type, request.id, old)
@@ -201,7 +213,7 @@ def _diff_response(difference: Difference) -> Any:
         for name, change in difference.properties.items()
     }
     if difference.renewal is not None:
-        detailed["notAfter"] = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.UPDATE, inputDiff=False)
+        detailed[RENEWAL] = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.ADD, inputDiff=False)
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if difference.changes else provider_pb2.DiffResponse.DIFF_NONE,
         replaces=list(difference.replaces),

@@ -63,7 +63,7 @@ class Services:
         """Vault, as whoever started the run."""
 
         def make() -> VaultClient:
-            from donvi.backends.vault import VaultClient  # noqa: PLC0415 - loads hvac
+            from donvi.backends.vault import VaultClient
 
             return VaultClient(self.deployment.vault.address, self._variable("VAULT_TOKEN"), self.ca_file)
 
@@ -84,7 +84,7 @@ class Services:
         """Dovecot's administration API."""
 
         def make() -> Doveadm:
-            from donvi.backends.mail import Doveadm  # noqa: PLC0415
+            from donvi.backends.mail import Doveadm
 
             key = self._secret("backends/mail/doveadm")["api_key"]
             return Doveadm(self.deployment.mail.doveadm, key, self.ca_file)
@@ -95,7 +95,7 @@ class Services:
         """Return the updater that signs with the TSIG key at a KV path, e.g. ``backends/dns/tsig/26506``."""
 
         def make() -> DnsUpdater:
-            from donvi.backends.dns import DnsUpdater, Tsig  # noqa: PLC0415 - loads dnspython
+            from donvi.backends.dns import DnsUpdater, Tsig
 
             secret = self._secret(credential)
             tsig = Tsig(name=secret["name"], algorithm=secret["algorithm"], secret=secret["secret"])
@@ -108,7 +108,7 @@ class Services:
         """Machines over SSH, with a key that Vault signs for this run; a preview's token can't."""
 
         def make() -> SshRunner:
-            from donvi.backends.machines import SshRunner  # noqa: PLC0415
+            from donvi.backends.machines import SshRunner
 
             return SshRunner(self.deployment, self.vault, self._variable("DONVI_KNOWN_HOSTS"))
 
@@ -124,7 +124,7 @@ class Services:
                 close()
 
     def _directory(self, role: str) -> Directory:
-        from donvi.backends.directory import Directory  # noqa: PLC0415 - loads libldap
+        from donvi.backends.directory import Directory
 
         secret = self._secret(f"backends/directory/{role}")
         return Directory(self.deployment.directory.url, secret["bind_dn"], secret["password"], self.ca_file)

@@ -1,0 +1,45 @@
+"""The engine as a provider sees it: a place to show a person a line beside a resource."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import grpc  # type: ignore[import-untyped]
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+from donvi.redaction import redact
+
+log = logging.getLogger(__name__)
+SECONDS = 5.0
+
+
+class Engine:
+    """Sends diagnostics to the engine that started this process; without an address they only go to the log.
+
+    :param address: ``host:port`` from the command line.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._stub: engine_pb2_grpc.EngineStub | None = None
+        self._lock = threading.Lock()
+
+    def info(self, urn: str, message: str) -> None:
+        """Show a line beside a resource. Never fails: a line less is no reason to stop."""
+        line = redact(message)
+        log.info("%s: %s", urn, line)
+        if not self._address:
+            return
+        try:
+            self._connected().Log(
+                engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn), timeout=SECONDS
+            )
+        except grpc.RpcError:
+            log.warning("the engine took no message about %s", urn)
+
+    def _connected(self) -> engine_pb2_grpc.EngineStub:
+        with self._lock:
+            if self._stub is None:
+                self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._address))
+            return self._stub

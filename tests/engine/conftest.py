@@ -1,0 +1,23 @@
+"""Real engine, real gRPC; only the handlers behind the adapter are toys where a test says so."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.project import Project, tool_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh project with an initialised stack."""
+    if shutil.which("pulumi", path=tool_path()) is None:
+        pytest.fail("pulumi isn't on PATH: run `make tools` (or set DONVI_TOOLS to the folder that holds it)")
+    made = Project(tmp_path)
+    made.init()
+    return made
