@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 from donvi.deployment import Deployment, DirectoryPlace, DnsPlace, MailPlace, VaultPlace
 from donvi.deployment import Machine as Place
 from donvi.errors import LabError
+from lab.access import ssh_options
 from lab.files import place
 from lab.identity import known_hosts
 
@@ -63,14 +65,10 @@ def inventory(settings: LabSettings, topology: Topology, variables: Mapping[str,
 
     :param variables: what the city's description gives every machine.
     """
-    ssh = (
-        f"-o UserKnownHostsFile={settings.home}/ssh/known_hosts -o GlobalKnownHostsFile=/dev/null"
-        " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
-    )
     everywhere = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": f"{settings.home}/ssh/operator",
-        "ansible_ssh_common_args": ssh,
+        "ansible_ssh_common_args": shlex.join(ssh_options(settings)[2:]),
         "ansible_python_interpreter": "/usr/bin/python3",
         "donvi_lab_root_key": f"{settings.home}/pki/root.key",
         "donvi_lab_root_certificate": f"{settings.home}/pki/root.crt",

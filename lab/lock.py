@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from donvi.errors import LockedError
@@ -21,7 +22,6 @@ from lab import host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import TextIO
 
     from lab.settings import LabSettings
@@ -123,7 +123,7 @@ def _refusal(note: dict[str, object]) -> LockedError:
 
 def run_held(settings: LabSettings, command: list[str]) -> int:
     """Run a program while holding the lab; return its exit status (128 + signal if one ended it)."""
-    with hold(settings, " ".join(command[:3])):
+    with hold(settings, Path(command[0]).name):
         sys.stdout.flush()
         status = subprocess.run(command, check=False).returncode
     return status if status >= 0 else 128 - status

@@ -11,6 +11,7 @@ import sys
 
 import typer
 
+from donvi.cli.lab import app as lab
 from donvi.cli.ledger import app as ledger
 from donvi.cli.output import print_error
 from donvi.cli.show import EPILOG as SHOW_EPILOG
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command("units", epilog=UNITS_EPILOG)(units)
 app.command("show", epilog=SHOW_EPILOG)(show)
+app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")
 
 
