@@ -1,14 +1,14 @@
 """Reads the JUnit report of an acceptance run back into a verdict.
 
-The suite writes properties on every test case (``system``, ``subject``, ``title``, ``verdict``) and on the suite (``unit``,
-``name``). A test case without a verdict, say because the suite itself is broken, counts as inconclusive.
+The suite writes properties on every test case (``system``, ``subject``, ``title``, ``verdict``) and on the suite
+(``unit``, ``name``). A test case without a verdict, say because the suite itself is broken, counts as inconclusive.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET  # noqa: S405 - reads only what our own child process wrote
+from xml.etree import ElementTree as ET
 
 from donvi.errors import VerificationError
 from donvi.verify.model import CheckResult, Outcome, Verdict
@@ -50,7 +50,7 @@ def _check(unit: str, case: ET.Element) -> CheckResult:
     outcome, message = Outcome.PASSED, ""
     for element, found in BY_ELEMENT.items():
         if (node := case.find(element)) is not None:
-            outcome, message = found, node.get("message") or (node.text or "")
+            outcome, message = found, (node.text or node.get("message") or "").strip()
             break
     if "verdict" in about:
         outcome = Outcome(about["verdict"])

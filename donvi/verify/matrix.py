@@ -21,6 +21,7 @@ WORDS = {
     Outcome.SKIPPED: ("skipped", "dim"),
 }
 ABSENT = "–"
+ASKED = (Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
 def word(outcome: Outcome) -> Text:

@@ -1,4 +1,4 @@
-"""What a verification found, as frozen values; the rule that turns checks into a verdict lives here and nowhere else."""
+"""What a verification found, as frozen values; the rule that turns checks into a verdict lives here only."""
 
 from __future__ import annotations
 

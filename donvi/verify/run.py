@@ -1,7 +1,8 @@
 """Runs the acceptance suite of one unit in a process of its own.
 
-A process, because the suite may hang, be cancelled, or run for several units at once, and because the provider's process
-must not carry pytest. The child gets an allow-listed environment and tells each result, as it comes, on a pipe.
+A process, because the suite may hang, be cancelled, or run for several units at once, and because the provider's
+process must not carry pytest. The child gets an allow-listed environment and tells each result, as it comes, on a
+pipe.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -50,7 +51,7 @@ ENVIRONMENT = (
 REQUIRED = ("DONVI_DEPLOYMENT", "DONVI_KNOWN_HOSTS", "VAULT_ADDR", "VAULT_CACERT", "VAULT_TOKEN")
 POLL_SECONDS = 0.1
 TAIL_LINES = 12
-CHECKS_NEED_REPAIR = 1
+SOME_CHECK_NOT_TRUE = 1
 """pytest's exit code when some test failed; 0 is all passed, anything above says that the suite itself couldn't run."""
 
 
@@ -81,8 +82,10 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="donvi-verify-") as scratch:
         report = Path(scratch) / "report.xml"
         with (Path(scratch) / "output").open("w+", encoding="utf-8", errors="replace") as output:
-            status = _run(_command(folder, code, report), environment, output, timeout, cancelled, on_check, code)
-            if status > CHECKS_NEED_REPAIR or not report.exists():
+            command = _command(folder, code, report)
+            check_time = _clock(code, timeout, cancelled)
+            status = _run(command, environment, output, check_time=check_time, on_check=on_check)
+            if status > SOME_CHECK_NOT_TRUE or not report.exists():
                 raise VerificationError(
                     f"the acceptance suite of unit {code} could not run (exit {status}): {_tail(output)}",
                     hint=f"run `donvi show {code}` to see whether the city's data is sound, then `donvi verify {code}`",
@@ -125,28 +128,35 @@ def _run(
     command: list[str],
     environment: dict[str, str],
     output: IO[str],
-    timeout: float,
-    cancelled: threading.Event | None,
+    *,
+    check_time: Callable[[], None],
     on_check: Callable[[CheckResult], None] | None,
-    code: str,
 ) -> int:
     """Run the suite to its end, passing results on; return its exit status."""
-    deadline = time.monotonic() + timeout
     with _child(command, environment, output) as (process, events):
-        for line in _lines(events, lambda: _stop_reason(deadline, cancelled, timeout, code)):
+        for line in _lines(events, check_time):
             if on_check is not None:
                 on_check(msgspec.json.decode(line, type=CheckResult))
-        return process.wait(timeout=max(1.0, deadline - time.monotonic()))
+        while True:
+            check_time()
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(POLL_SECONDS)
 
 
-def _stop_reason(deadline: float, cancelled: threading.Event | None, timeout: float, code: str) -> None:
-    if cancelled is not None and cancelled.is_set():
-        raise VerificationError(f"the verification of unit {code} was cancelled", hint="run it again")
-    if time.monotonic() > deadline:
-        raise VerificationError(
-            f"the verification of unit {code} took longer than {timeout:.0f} s and was stopped",
-            hint="a system hangs or the machine is overloaded; look at `donvi lab status`, then run it again",
-        )
+def _clock(code: str, timeout: float, cancelled: threading.Event | None) -> Callable[[], None]:
+    """Return a function that raises once the run was cancelled or has taken too long."""
+    deadline = time.monotonic() + timeout
+
+    def check() -> None:
+        if cancelled is not None and cancelled.is_set():
+            raise VerificationError(f"the verification of unit {code} was cancelled", hint="run it again")
+        if time.monotonic() > deadline:
+            raise VerificationError(
+                f"the verification of unit {code} took longer than {timeout:.0f} s and was stopped",
+                hint="a system hangs or the machine is overloaded; look at `donvi lab status`, then run it again",
+            )
+
+    return check
 
 
 @contextmanager
@@ -177,13 +187,13 @@ def _child(
                 process.wait()
 
 
-def _lines(pipe: IO[bytes], look_up: Callable[[], None]) -> Iterator[bytes]:
-    """Yield the lines of a pipe until its end, calling ``look_up`` at least every :data:`POLL_SECONDS`."""
+def _lines(pipe: IO[bytes], check_time: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the lines of a pipe until its end, calling ``check_time`` at least every :data:`POLL_SECONDS`."""
     pending = b""
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
-            look_up()
+            check_time()
             if not selector.select(POLL_SECONDS):
                 continue
             chunk = pipe.read(65536)

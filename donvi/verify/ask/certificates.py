@@ -58,7 +58,9 @@ def read_chain(pem: str, root_file: Path) -> Seen:
         other_names=sum(not isinstance(n, x509.DNSName | x509.UniformResourceIdentifier) for n in names or ()),
         digital_signature=bool(usage and usage.digital_signature),
         certificate_authority=bool(basic and basic.ca),
-        usages=tuple(sorted(USAGES.get(oid, oid.dotted_string) for oid in _extension(leaf, x509.ExtendedKeyUsage) or ())),
+        usages=tuple(
+            sorted(USAGES.get(oid, oid.dotted_string) for oid in _extension(leaf, x509.ExtendedKeyUsage) or ())
+        ),
         curve=public.curve.name if isinstance(public, ec.EllipticCurvePublicKey) else "",
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
@@ -70,7 +72,7 @@ def read_chain(pem: str, root_file: Path) -> Seen:
 
 def key_digest(pem: str) -> str:
     """Return the SHA-256 of a PEM public key's SubjectPublicKeyInfo, or "" when there is none."""
-    return _digest(load_pem_public_key(pem.encode())) if pem.strip() else ""  # type: ignore[arg-type]
+    return _digest(load_pem_public_key(pem.encode())) if pem.strip() else ""
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -102,17 +104,24 @@ def _chain_error(leaf: x509.Certificate, others: list[x509.Certificate], root: x
         issuer = next((c for c in pool if c.subject == current.issuer), None)
         if issuer is None:
             return f"nobody in the chain issued {current.subject.rfc4514_string()}"
-        basic = _extension(issuer, x509.BasicConstraints)
-        if basic is None or not basic.ca:
-            return f"{issuer.subject.rfc4514_string()} isn't a certificate authority"
-        try:
-            current.verify_directly_issued_by(issuer)
-        except (ValueError, TypeError) as error:
-            return f"{current.subject.rfc4514_string()} isn't signed by {issuer.subject.rfc4514_string()}: {error}"
-        except InvalidSignature:
-            return f"the signature of {current.subject.rfc4514_string()} is wrong"
+        if error := _issuer_error(current, issuer):
+            return error
         current = issuer
     return "the chain runs in a circle"
+
+
+def _issuer_error(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
+    name, by = certificate.subject.rfc4514_string(), issuer.subject.rfc4514_string()
+    basic = _extension(issuer, x509.BasicConstraints)
+    if basic is None or not basic.ca:
+        return f"{by} isn't a certificate authority"
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except InvalidSignature:
+        return f"{by} didn't sign {name}"
+    except (ValueError, TypeError) as error:
+        return f"{by} didn't issue {name}: {error}"
+    return ""
 
 
 def _digest(public: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import BackendError, PermissionDeniedError, UsageError
-from donvi.verify.ask import Inconclusive
+from donvi.verify.ask import InconclusiveError
 from donvi.verify.ask.secret import Secret
 
 if TYPE_CHECKING:
@@ -37,50 +37,48 @@ class Context:
         self._operator: VaultClient | None = None
         self._verifier: VaultClient | None = None
         self._ssh: SshRunner | None = None
-        self._passwords: dict[str, Secret] = {}
+        self._passwords: dict[str, Secret | None] = {}
 
     @property
     def operator(self) -> VaultClient:
         """Vault as whoever started the run."""
         with self._lock:
             if self._operator is None:
-                from donvi.backends.vault import VaultClient  # noqa: PLC0415 - loads hvac
+                from donvi.backends.vault import VaultClient  # loads hvac
 
-                self._operator = VaultClient(
-                    self.deployment.vault.address, self._environ["VAULT_TOKEN"], self.ca_file
-                )
+                self._operator = VaultClient(self.deployment.vault.address, self._environ["VAULT_TOKEN"], self.ca_file)
             return self._operator
 
     @property
     def verifier(self) -> VaultClient:
         """Vault as the verifier, with a token of its own that may read probe accounts' passwords.
 
-        :raises Inconclusive: the caller's token can't have one, or Vault doesn't answer.
+        :raises InconclusiveError: the caller's token can't have one, or Vault doesn't answer.
         """
         with self._lock:
             if self._verifier is None:
                 self._verifier = self._as_verifier()
             return self._verifier
 
-    def password(self, account: Account) -> Secret:
-        """Return a probe account's password.
+    def password(self, account: Account) -> Secret | None:
+        """Return a probe account's password; ``None`` when nobody ever made one.
 
-        :raises Inconclusive: Vault holds none, or doesn't answer.
+        :raises InconclusiveError: Vault doesn't answer, or not to us.
         """
         with self._lock:
-            known = self._passwords.get(account.id)
-        if known is None:
-            known = self._read_password(account)
-            with self._lock:
-                self._passwords[account.id] = known
-        return known
+            if account.id in self._passwords:
+                return self._passwords[account.id]
+        found = self._read_password(account)
+        with self._lock:
+            self._passwords[account.id] = found
+        return found
 
     @property
     def ssh(self) -> SshRunner:
         """Machines over SSH, with a key that Vault signs for this run and a pinned known_hosts."""
         with self._lock:
             if self._ssh is None:
-                from donvi.backends.machines import SshRunner  # noqa: PLC0415
+                from donvi.backends.machines import SshRunner
 
                 self._ssh = SshRunner(self.deployment, self.operator, self._environ["DONVI_KNOWN_HOSTS"])
             return self._ssh
@@ -97,21 +95,16 @@ class Context:
                 self.operator.token_create(VERIFY_TOKEN_ROLE, ttl_seconds=VERIFY_TOKEN_SECONDS)
             )
         except PermissionDeniedError:
-            raise Inconclusive(
+            raise InconclusiveError(
                 "this token may not verify: probe accounts' passwords are readable by the verifier only",
                 hint='take a token of the role apply: `eval "$(uv run donvi lab env)"`',
             ) from None
         except BackendError as error:
-            raise Inconclusive(f"Vault gives no verifier's token: {error}") from None
+            raise InconclusiveError(f"Vault gives no verifier's token: {error}") from None
 
-    def _read_password(self, account: Account) -> Secret:
+    def _read_password(self, account: Account) -> Secret | None:
         try:
             found = self.verifier.kv_read(account.credential)
         except (BackendError, UsageError) as error:
-            raise Inconclusive(f"the password of {account.id} can't be read: {error}") from None
-        if not found or "password" not in found:
-            raise Inconclusive(
-                f"Vault holds no password of {account.id} at kv/{account.credential}",
-                hint="the account was never made: run `pulumi up`",
-            )
-        return Secret(str(found["password"]))
+            raise InconclusiveError(f"the password of {account.id} can't be read: {error}") from None
+        return Secret(str(found["password"])) if found and "password" in found else None

@@ -1,4 +1,4 @@
-"""Asks the directory over LDAPS, as probe accounts would: binds, wrong passwords, and what an account sees of others."""
+"""Asks the directory over LDAPS, as probe accounts: binds, wrong passwords, and what an account sees of others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import bonsai
 import msgspec
 
 from donvi.errors import BackendError, UnreachableError
-from donvi.verify.ask import Inconclusive
+from donvi.verify.ask import NO_PASSWORD, InconclusiveError
 from donvi.verify.ask.secret import Secret
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from donvi.verify.ask.context import Context
 
 TIMEOUT = 8.0
-WRONG_PASSWORD = Secret("không phải mật khẩu")  # noqa: S106 - wrong on purpose
+WRONG_PASSWORD = Secret("không phải mật khẩu")
 READER = "backends/directory/read"
 PERSON_ATTRIBUTES = ["entryUUID", "pwdReset", "pwdChangedTime", "createTimestamp", "pwdAccountLockedTime"]
 
@@ -40,23 +40,14 @@ class PersonEntry(msgspec.Struct, frozen=True):
     locked: bool
 
 
-class DirectoryAnswers(msgspec.Struct, frozen=True):
-    """All that was asked about one unit."""
+def ask_probes(context: Context) -> dict[str, ProbeLogin]:
+    """Bind as every probe of the unit; return what happened by account id.
 
-    probes: dict[str, ProbeLogin]  # by account id
-    people: dict[str, PersonEntry]  # by account id; absent accounts are absent
-
-
-def ask_directory(context: Context) -> DirectoryAnswers:
-    """Bind as every probe of the unit, and look at every person's account.
-
-    :raises Inconclusive: the directory doesn't answer, or its reader's credentials can't be had.
+    :raises InconclusiveError: the directory doesn't answer.
     """
     probes = [account for account in context.tenancy.accounts if account.kind == "probe"]
     with ThreadPoolExecutor(4) as pool:
-        people = pool.submit(_people, context)
-        logins = dict(zip((p.id for p in probes), pool.map(lambda p: _probe(context, p), probes), strict=True))
-        return DirectoryAnswers(probes=logins, people=people.result())
+        return dict(zip((p.id for p in probes), pool.map(lambda p: _probe(context, p), probes), strict=True))
 
 
 def _client(context: Context, dn: str, password: Secret) -> bonsai.LDAPClient:
@@ -70,14 +61,16 @@ def _client(context: Context, dn: str, password: Secret) -> bonsai.LDAPClient:
 def _bind(context: Context, dn: str, password: Secret) -> bonsai.LDAPConnection | str:
     """Return the connection, or the directory's reason for refusing.
 
-    :raises Inconclusive: nobody answers, or the certificate isn't good.
+    :raises InconclusiveError: nobody answers, or the certificate isn't good.
     """
     try:
         return _client(context, dn, password).connect(timeout=TIMEOUT)
     except (bonsai.AuthenticationError, bonsai.AccountLocked, bonsai.PasswordExpired, bonsai.ChangeAfterReset) as error:
         return type(error).__name__
     except (bonsai.LDAPError, OSError) as error:
-        raise Inconclusive(f"the directory at {context.deployment.directory.url} doesn't answer: {error}") from None
+        raise InconclusiveError(
+            f"the directory at {context.deployment.directory.url} doesn't answer: {error}"
+        ) from None
 
 
 def _probe(context: Context, account: Account) -> ProbeLogin:
@@ -85,7 +78,7 @@ def _probe(context: Context, account: Account) -> ProbeLogin:
     wrong = _bind(context, account.dn, WRONG_PASSWORD)
     if not isinstance(wrong, str):
         wrong.close()
-    bound = _bind(context, account.dn, password)
+    bound = _bind(context, account.dn, password) if password else NO_PASSWORD
     if isinstance(bound, str):
         return ProbeLogin(accepted=False, accepted_wrong=not isinstance(wrong, str), sees=(), detail=bound)
     try:
@@ -98,34 +91,42 @@ def _probe(context: Context, account: Account) -> ProbeLogin:
 def _sees(context: Context, bound: bonsai.LDAPConnection, account: Account) -> tuple[str, ...]:
     base = context.tenancy.organizational_units[0].dn.split(",", 1)[1]
     try:
-        entries = bound.search(base, bonsai.LDAPSearchScope.SUB, "(uid=*)", ["mail", "cn", "userPassword"], timeout=TIMEOUT)
+        entries = bound.search(
+            base, bonsai.LDAPSearchScope.SUB, "(uid=*)", ["mail", "cn", "userPassword"], timeout=TIMEOUT
+        )
     except (bonsai.InsufficientAccess, bonsai.NoSuchObjectError):
         return ()
     return tuple(sorted(str(e.dn) for e in entries if str(e.dn).casefold() != account.dn.casefold()))
 
 
-def _people(context: Context) -> dict[str, PersonEntry]:
+def ask_people(context: Context) -> dict[str, PersonEntry]:
+    """Look at the account of every person of the unit, by account id; an account that doesn't exist is absent.
+
+    Nobody logs in as a person: that would consume the first password.
+
+    :raises InconclusiveError: the directory doesn't answer, or its reader's credentials can't be had.
+    """
     wanted = {account.dn.casefold(): account.id for account in context.tenancy.accounts if account.kind == "person"}
     if not wanted:
         return {}
     try:
         reader = context.operator.kv_read(READER)
     except UnreachableError as error:
-        raise Inconclusive(f"Vault doesn't answer: {error}") from None
+        raise InconclusiveError(f"Vault doesn't answer: {error}") from None
     except BackendError as error:
-        raise Inconclusive(f"this token may not look at people's accounts: {error}") from None
+        raise InconclusiveError(f"this token may not look at people's accounts: {error}") from None
     if reader is None:
-        raise Inconclusive(f"Vault holds no reader's credentials at kv/{READER}")
+        raise InconclusiveError(f"Vault holds no reader's credentials at kv/{READER}")
     bound = _bind(context, reader["bind_dn"], Secret(reader["password"]))
     if isinstance(bound, str):
-        raise Inconclusive(f"the directory refuses the reader's credentials: {bound}")
+        raise InconclusiveError(f"the directory refuses the reader's credentials: {bound}")
     base = next(ou.dn for ou in context.tenancy.organizational_units if ou.id == "people")
     try:
         found = bound.search(base, bonsai.LDAPSearchScope.ONE, "(uid=*)", PERSON_ATTRIBUTES, timeout=TIMEOUT)
     except bonsai.NoSuchObjectError:
         found = []
     except bonsai.LDAPError as error:
-        raise Inconclusive(f"the directory doesn't say who is below {base}: {error}") from None
+        raise InconclusiveError(f"the directory doesn't say who is below {base}: {error}") from None
     finally:
         bound.close()
     return {wanted[dn]: _person(entry) for entry in found if (dn := str(entry.dn).casefold()) in wanted}

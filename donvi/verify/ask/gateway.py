@@ -1,6 +1,7 @@
 """Asks the shared systems from a unit's own gateway, where the unit's private keys are; one batch per gateway.
 
-The batch is ``on_machine.py``, run there by the machine's Python; the questions, passwords among them, are its standard input.
+The batch is ``on_machine.py``, run there by the machine's Python; the questions, passwords among them, are its
+standard input.
 """
 
 from __future__ import annotations
@@ -11,25 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from donvi.verify.ask import Inconclusive, names
-from donvi.verify.ask.machines import connect
+from donvi.errors import BackendError
+from donvi.verify.ask import NO_PASSWORD, InconclusiveError, names
 from donvi.verify.ask.directory import WRONG_PASSWORD
+from donvi.verify.ask.machines import connect
 
 if TYPE_CHECKING:
     from testinfra.host import Host
 
-    from donvi.tenancy.model import Account, Certificate, SystemAccess, Tenancy
+    from donvi.tenancy.model import Account, Certificate, DnsRecord, SystemAccess, Tenancy
     from donvi.verify.ask.context import Context
+    from donvi.verify.ask.names import NameAnswer
 
 PROGRAM = Path(__file__).with_name("on_machine.py")
 ROOT = "/etc/donvi/tls/root.crt"
+VAULT_PORT = 8200
 WRAP_SECONDS = 120
+FOREIGN_CODE = "00000"
+"""A code that no unit has: its path is refused like any other unit's, whether or not something is there."""
 
 
 class ServiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a system's service did with one request."""
 
-    stage: str  # unreachable | untrusted | refused | answered
+    stage: str  # see on_machine.py; unequipped: the asker lacks its certificate or password
     status: int = 0  # HTTP status when answered
     detail: str = ""
 
@@ -55,15 +61,16 @@ class VaultAnswer(msgspec.Struct, frozen=True):
     own: int = 0
     foreign: int = 0
     detail: str = ""
+    unreachable: bool = False
 
 
 class GatewayAnswers(msgspec.Struct, frozen=True):
     """All that was asked from one unit's gateway."""
 
     services: dict[str, ServiceAnswer]  # by question, see the functions below
-    names: dict[str, names.NameAnswer]  # by record id
+    names: dict[str, NameAnswer | str]  # by record id; a text says why the unit's resolver didn't answer
     keys: dict[str, KeyFile]  # by certificate id
-    revocations: dict[str, str]  # by URL: the list, base64; "" when it can't be fetched
+    revocations: dict[str, str]  # by issuing mount: the list, base64; "" when it can't be fetched
     vault: VaultAnswer
 
 
@@ -78,26 +85,226 @@ def certificate_path(code: str, certificate: str) -> str:
 
 
 def services(tenancy: Tenancy) -> tuple[SystemAccess, ...]:
-    """Return the systems that have a service of their own which authorises by certificate, account and role."""
+    """Return the systems whose service authorises by certificate, account and role."""
     return tuple(s for s in tenancy.systems if s.port and probes_of(tenancy, s.id) and s.id != "mail")
 
 
 def probes_of(tenancy: Tenancy, system: str) -> tuple[Account, ...]:
     """Return the probe accounts that hold a role on a system."""
-    return tuple(
-        a for a in tenancy.accounts if a.kind == "probe" and any(grant.system == system for grant in a.grants)
-    )
+    return tuple(a for a in tenancy.accounts if a.kind == "probe" and any(grant.system == system for grant in a.grants))
 
 
 def stranger(tenancy: Tenancy, system: str) -> Account | None:
     """Return a probe account without any role on a system; it has a good password all the same."""
-    others = (
-        a for a in tenancy.accounts if a.kind == "probe" and all(grant.system != system for grant in a.grants)
-    )
+    others = (a for a in tenancy.accounts if a.kind == "probe" and all(grant.system != system for grant in a.grants))
     return next(others, None)
 
 
 def presented(tenancy: Tenancy, system: str) -> str:
-    """Return the id of the certificate the unit shows to a system: the system's own one if it has, else the gateway's."""
+    """Return the id of the certificate that is shown to a system: its own if there is one, else the gateway's."""
     own = [c for c in tenancy.certificates if "client" in c.usages]
     return next((c.id for c in own if c.id == system), next((c.id for c in own if c.purpose == "gateway"), ""))
+
+
+def role_path(code: str, role: str) -> str:
+    """Return the path at which a stand-in service lets a unit's holders of a role in."""
+    return f"/units/{code}/roles/{role}"
+
+
+def ask_gateway(context: Context) -> GatewayAnswers:
+    """Ask everything that the unit's gateway is the right place to ask from.
+
+    :raises InconclusiveError: the gateway can't be reached, or a credential can't be had.
+    """
+    tenancy = context.tenancy
+    host = connect(context, gateway_machine(tenancy))
+    asked = {
+        **_service_questions(context),
+        **{f"dns/{record.id}": {"kind": "dns", "message": names.wire(record)} for record in tenancy.dns},
+        **{f"pair/{c.id}": _pair_question(tenancy, c) for c in tenancy.certificates},
+        **{f"fetch/{mount}": {"kind": "fetch", "url": url} for mount, url in _lists(context).items()},
+        "vault": _vault_question(context),
+    }
+    answers = run_batch(host, asked)
+    return GatewayAnswers(
+        services=_services(answers),
+        names={r.id: _name(r, answers[f"dns/{r.id}"]) for r in tenancy.dns},
+        keys={c.id: _key(host, tenancy, c, answers[f"pair/{c.id}"]) for c in tenancy.certificates},
+        revocations={mount: answers[f"fetch/{mount}"].get("body", "") for mount in _lists(context)},
+        vault=_vault(answers["vault"]),
+    )
+
+
+def ask_neighbour(context: Context) -> dict[str, ServiceAnswer] | None:
+    """Ask this unit's services from another unit's gateway, with that unit's certificate.
+
+    Only the neighbour's own machine is used and only its own key; the account is this unit's probe, so that nothing but
+    the certificate is wrong.
+
+    :return: the answers by system; ``None`` when no other unit of the deployment holds a certificate now.
+    """
+    tenancy = context.tenancy
+    for machine in sorted(context.deployment.machines):
+        code = machine.removeprefix("gw-")
+        if code in {machine, tenancy.unit.code}:
+            continue
+        asked = {
+            f"tls/{system.id}": _request(context, system, probes_of(tenancy, system.id)[0], code=code)
+            for system in services(tenancy)
+        }
+        try:
+            host = connect(context, machine)
+            if not host.file(certificate_path(code, "gateway")).exists:
+                continue
+            return {key.removeprefix("tls/"): answer for key, answer in _by_question(run_batch(host, asked)).items()}
+        except InconclusiveError:
+            continue
+    return None
+
+
+def gateway_machine(tenancy: Tenancy) -> str:
+    """Return the name of the machine that holds the unit's keys."""
+    return next((c.machine for c in tenancy.certificates), f"gw-{tenancy.unit.code}")
+
+
+def run_batch(host: Host, asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Run one batch of questions on a machine.
+
+    :raises InconclusiveError: the machine's Python didn't answer.
+    """
+    questions = json.dumps({"root": ROOT, "asked": asked})
+    done = host.run("python3 -I -c %s", PROGRAM.read_text(encoding="utf-8"), stdin=questions)
+    if done.rc != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InconclusiveError(f"{host.backend.hostname}: the questions could not be put there: {last}")
+    answers: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+# questions
+
+
+def _service_questions(context: Context) -> dict[str, dict[str, Any]]:
+    tenancy = context.tenancy
+    asked: dict[str, dict[str, Any]] = {}
+    for system in services(tenancy):
+        outsider = stranger(tenancy, system.id)
+        for probe in probes_of(tenancy, system.id):
+            role = role_of(probe, system.id)
+            asked[f"tls/{system.id}/{role}/right"] = _request(context, system, probe)
+            asked[f"tls/{system.id}/{role}/wrong-password"] = _changed(
+                _request(context, system, probe), password=WRONG_PASSWORD.reveal()
+            )
+            if outsider is not None:
+                asked[f"tls/{system.id}/{role}/stranger"] = _request(context, system, outsider, role=role)
+            asked[f"tls/{system.id}/{role}/no-certificate"] = _changed(
+                _request(context, system, probe), certificate=None, key=None
+            )
+    return asked
+
+
+def _changed(request: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return request | fields if request["kind"] == "tls" else request
+
+
+def role_of(probe: Account, system: str) -> str:
+    """Return the role that a probe holds on a system."""
+    return next(grant.role for grant in probe.grants if grant.system == system)
+
+
+def _request(
+    context: Context, system: SystemAccess, account: Account, *, role: str = "", code: str = ""
+) -> dict[str, Any]:
+    """Build one request at the unit's path; ``code`` names the unit whose certificate is shown, by default its own."""
+    unit = context.tenancy.unit.code
+    shown = presented(context.tenancy, system.id) if not code else "gateway"
+    password = context.password(account)
+    if password is None:
+        return {"kind": "nothing", "stage": "unequipped", "detail": f"{account.id}: {NO_PASSWORD}"}
+    return {
+        "kind": "tls",
+        "host": system.host,
+        "port": system.port,
+        "path": role_path(unit, role or role_of(account, system.id)),
+        "certificate": certificate_path(code or unit, shown),
+        "key": key_path(code or unit, shown),
+        "user": account.id,
+        "password": password.reveal(),
+    }
+
+
+def _pair_question(tenancy: Tenancy, certificate: Certificate) -> dict[str, Any]:
+    code = tenancy.unit.code
+    return {
+        "kind": "pair",
+        "certificate": certificate_path(code, certificate.id),
+        "key": key_path(code, certificate.id),
+    }
+
+
+def _lists(context: Context) -> dict[str, str]:
+    """Return where each issuing mount publishes its revocation list, as units reach it."""
+    vault = f"https://vault.{context.deployment.city_domain}:{VAULT_PORT}"
+    return {mount: f"{vault}/v1/{mount}/crl" for mount in sorted({c.mount for c in context.tenancy.certificates})}
+
+
+def _vault_question(context: Context) -> dict[str, Any]:
+    from donvi.backends.vault import MissingError  # loads hvac
+
+    name = context.tenancy.app_roles[0].name
+    code = context.tenancy.unit.code
+    try:
+        role_id = context.verifier.approle_id(name)
+        token = context.verifier.approle_secret_id(name, wrap_ttl=WRAP_SECONDS)
+    except MissingError:
+        return {"kind": "nothing", "stage": "unequipped", "detail": f"Vault knows no AppRole {name}"}
+    except BackendError as error:
+        raise InconclusiveError(f"Vault issues no SecretID of {name}: {error}") from None
+    return {
+        "kind": "vault",
+        "address": f"https://vault.{context.deployment.city_domain}:{VAULT_PORT}",
+        "wrapping_token": token,
+        "role_id": role_id,
+        "own": f"kv/data/units/{code}/verify",
+        "foreign": f"kv/data/units/{FOREIGN_CODE}/verify",
+    }
+
+
+# answers
+
+
+def _by_question(answers: dict[str, dict[str, Any]]) -> dict[str, ServiceAnswer]:
+    return {
+        identifier: ServiceAnswer(
+            stage=answer["stage"], status=answer.get("status", 0), detail=answer.get("detail", "")
+        )
+        for identifier, answer in answers.items()
+        if identifier.startswith("tls/")
+    }
+
+
+def _services(answers: dict[str, dict[str, Any]]) -> dict[str, ServiceAnswer]:
+    return {identifier.removeprefix("tls/"): answer for identifier, answer in _by_question(answers).items()}
+
+
+def _name(record: DnsRecord, answer: dict[str, Any]) -> NameAnswer | str:
+    if "message" not in answer:
+        return str(answer["detail"])
+    return names.from_wire(record, answer["message"])
+
+
+def _key(host: Host, tenancy: Tenancy, certificate: Certificate, answer: dict[str, Any]) -> KeyFile:
+    file = host.file(key_path(tenancy.unit.code, certificate.id))
+    exists = file.exists
+    return KeyFile(
+        exists=exists,
+        mode=file.mode if exists else 0,
+        owner=file.user if exists else "",
+        public_key=answer.get("public_key", ""),
+        certificate=answer.get("certificate", ""),
+    )
+
+
+def _vault(answer: dict[str, Any]) -> VaultAnswer:
+    known = {name: answer[name] for name in ("unwrap", "login", "own", "foreign") if name in answer}
+    return VaultAnswer(**known, detail=answer.get("detail", ""), unreachable=answer.get("stage") == "unreachable")

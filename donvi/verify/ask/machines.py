@@ -1,7 +1,7 @@
 """The one place that knows testinfra: a testinfra host whose commands travel over the project's own SSH connection.
 
-That connection uses a key that Vault signs for this run and a pinned ``known_hosts``, and it can feed standard input, which
-testinfra's own ``ssh://`` backend cannot; secrets must never be arguments.
+That connection uses a key that Vault signs for this run and a pinned ``known_hosts``, and it can feed standard
+input, which testinfra's own ``ssh://`` backend cannot; secrets must never be arguments.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
 from donvi.errors import BackendError
-from donvi.verify.ask import Inconclusive
+from donvi.verify.ask import InconclusiveError
 
 if TYPE_CHECKING:
     from donvi.verify.ask.context import Context
@@ -32,14 +32,14 @@ class SignedSsh(BaseBackend):  # type: ignore[misc]
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
         """Run a command with testinfra's quoting of ``args``; ``stdin`` is fed to it.
 
-        :raises Inconclusive: the machine can't be reached.
+        :raises InconclusiveError: the machine can't be reached.
         """
         script = self.get_command(command, *args)
         try:
-            done = self._context.ssh.run(self._machine, script, stdin=kwargs.get("stdin", b""))
+            done = self._context.ssh.run(self._machine, script, stdin=kwargs.get("stdin", ""), check=False)
         except BackendError as error:
-            raise Inconclusive(f"{self._machine} can't be asked: {error}") from None
-        return self.result(done.returncode, self.encode(script), done.stdout, done.stderr)
+            raise InconclusiveError(f"{self._machine} can't be asked: {error}") from None
+        return self.result(done.exit_code, self.encode(script), done.stdout.encode(), done.stderr.encode())
 
 
 def connect(context: Context, machine: str) -> Host:

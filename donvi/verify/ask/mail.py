@@ -1,8 +1,8 @@
 """Asks the mail system as a user's program would: sends by authenticated submission, reads by IMAP, both over TLS.
 
-Functional mailboxes and aliases are tried with a delivery status notification (RFC 3461): the sender asks to be told of
-success, so delivery is proven without anybody else's mailbox being opened. Everything that reaches the probe's own mailbox is
-removed again.
+Functional mailboxes and aliases are tried with a delivery status notification (RFC 3461): the sender asks to be
+told of success, so delivery is proven without anybody else's mailbox being opened. Everything that reaches the
+probe's own mailbox is removed again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from donvi.verify.ask import Inconclusive
+from donvi.verify.ask import InconclusiveError
 from donvi.verify.ask.directory import WRONG_PASSWORD
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class MailAnswers(msgspec.Struct, frozen=True, kw_only=True):
     address: str  # the probe's own address
     imap_login: bool
     imap_wrong_password: bool  # whether a wrong password was let in
-    imap_without_role: bool | None  # whether an account without the role was let in; None when the unit has none
+    imap_without_role: (
+        bool | None
+    )  # whether an account without the role was let in; None when there is none to try with
     smtp_login: bool
     smtp_wrong_password: bool  # whether a wrong password was let in
     sent: dict[str, Reply]  # by recipient
@@ -72,13 +74,15 @@ NOT_ASKED = Reply(0, "not asked: the probe could not log in")
 def probe_mailbox(tenancy: Tenancy) -> tuple[Mailbox, Account]:
     """Return the mailbox that a probe account of the unit logs into.
 
-    :raises Inconclusive: the catalogue gives no probe a mailbox.
+    :raises InconclusiveError: the catalogue gives no probe a mailbox.
     """
     accounts = {account.dn: account for account in tenancy.accounts}
     for mailbox in tenancy.mailboxes:
         if mailbox.kind == "probe" and mailbox.owner_dn in accounts:
             return mailbox, accounts[mailbox.owner_dn]
-    raise Inconclusive(f"no probe account of unit {tenancy.unit.code} has a mailbox", hint="see city/systems/mail.yaml")
+    raise InconclusiveError(
+        f"no probe account of unit {tenancy.unit.code} has a mailbox", hint="see city/systems/mail.yaml"
+    )
 
 
 def told_recipients(tenancy: Tenancy) -> tuple[str, ...]:
@@ -90,19 +94,19 @@ def told_recipients(tenancy: Tenancy) -> tuple[str, ...]:
 def ask_mail(context: Context) -> MailAnswers:
     """Send and read as the unit's mail probe.
 
-    :raises Inconclusive: the mail system doesn't answer.
+    :raises InconclusiveError: the mail system doesn't answer.
     """
     mailbox, account = probe_mailbox(context.tenancy)
     place = context.deployment.mail
     try:
         return _ask(context, mailbox.address, context.password(account))
     except (smtplib.SMTPException, imaplib.IMAP4.error, OSError) as error:
-        raise Inconclusive(
+        raise InconclusiveError(
             f"the mail system at {place.submission} (submission) and {place.imap} (IMAP) doesn't answer: {error}"
         ) from None
 
 
-def _ask(context: Context, address: str, password: Secret) -> MailAnswers:
+def _ask(context: Context, address: str, password: Secret | None) -> MailAnswers:
     with _imap(context) as wrong:
         imap_wrong = _imap_login(wrong, address, WRONG_PASSWORD)
     with _smtp(context) as wrong_sender:
@@ -150,12 +154,14 @@ def _smtp(context: Context) -> Iterator[smtplib.SMTP_SSL]:
             link.quit()
 
 
-def _smtp_login(link: smtplib.SMTP_SSL, address: str, password: Secret) -> bool:
+def _smtp_login(link: smtplib.SMTP_SSL, address: str, password: Secret | None) -> bool:
+    if password is None:
+        return False
     try:
         link.login(address, password.reveal())
     except smtplib.SMTPAuthenticationError as error:
         if error.smtp_code == SMTP_TRY_LATER:
-            raise Inconclusive(f"the mail system can't check passwords now: {error.smtp_error!r}") from None
+            raise InconclusiveError(f"the mail system can't check passwords now: {error.smtp_error!r}") from None
         return False
     return True
 
@@ -219,14 +225,16 @@ def _imap(context: Context) -> Iterator[imaplib.IMAP4_SSL]:
             link.logout()
 
 
-def _imap_login(link: imaplib.IMAP4_SSL, address: str, password: Secret) -> bool:
+def _imap_login(link: imaplib.IMAP4_SSL, address: str, password: Secret | None) -> bool:
+    if password is None:
+        return False
     try:
         link.login(address, password.reveal())
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as error:
         if "UNAVAILABLE" in str(error):
-            raise Inconclusive(f"the mail system can't check passwords now: {error}") from None
+            raise InconclusiveError(f"the mail system can't check passwords now: {error}") from None
         return False
     return True
 
@@ -235,9 +243,9 @@ def _without_role(context: Context) -> bool | None:
     """Try an account with a good password that isn't a mail user."""
     owners = {box.owner_dn for box in context.tenancy.mailboxes}
     for account in context.tenancy.accounts:
-        if account.kind == "probe" and account.dn not in owners:
+        if account.kind == "probe" and account.dn not in owners and (password := context.password(account)):
             with _imap(context) as link:
-                return _imap_login(link, account.id, context.password(account))
+                return _imap_login(link, account.id, password)
     return None
 
 

@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.rrset
 import msgspec
 
-from donvi.verify.ask import Inconclusive
+from donvi.verify.ask import InconclusiveError
 
 if TYPE_CHECKING:
     from donvi.tenancy.model import DnsRecord
@@ -36,7 +36,7 @@ class NameAnswer(msgspec.Struct, frozen=True):
 def ask_names(context: Context) -> dict[str, NameAnswer]:
     """Return the authoritative server's answer for every record of the tenancy, by record id.
 
-    :raises Inconclusive: the server doesn't answer.
+    :raises InconclusiveError: the server doesn't answer.
     """
     place = context.deployment.dns
     answers = {}
@@ -44,7 +44,7 @@ def ask_names(context: Context) -> dict[str, NameAnswer]:
         try:
             response = dns.query.tcp(query(record), place.server, timeout=TIMEOUT, port=place.port)
         except (OSError, dns.exception.DNSException) as error:
-            raise Inconclusive(f"the name server {place.server}:{place.port} doesn't answer: {error}") from None
+            raise InconclusiveError(f"the name server {place.server}:{place.port} doesn't answer: {error}") from None
         answers[record.id] = answer(record, response)
     return answers
 

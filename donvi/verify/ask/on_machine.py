@@ -1,21 +1,27 @@
 """Runs on a unit's gateway, from standard input to standard output; standard library only, imported nowhere.
 
-The unit's private keys stay here: this program uses them in place. It reads one JSON object of questions and writes one JSON
-object of answers by question id. Passwords and tokens come on standard input and are never part of an answer.
+The unit's private keys stay here: this program uses them in place. It reads one JSON object of questions and writes
+one JSON object of answers by question id. Passwords and tokens come on standard input and are never part of an
+answer.
 
-======== ================================================================== ==============================================
-question fields                                                             answer
-======== ================================================================== ==============================================
-tls      host, port, path, certificate?, key?, user?, password?             stage, status, unit_header, detail
-dns      message (base64 of a query)                                        message (base64 of the response), server, detail
-pair     certificate, key                                                   certificate (PEM chain), public_key (PEM), detail
-fetch    url                                                                status, body (base64), detail
-vault    address, wrapping_token, role_id, own, foreign                     unwrap, login, own, foreign (HTTP status), detail
-======== ================================================================== ==============================================
+======== ================================================== ===================================================
+kind     further fields                                     answer
+======== ================================================== ===================================================
+tls      host, port, path, certificate?, key?, user?,       stage, status, detail
+         password?
+dns      message (base64 of a query)                        message (base64 of the response), server, detail
+pair     certificate, key                                   certificate (PEM chain), public_key (PEM), detail
+fetch    url                                                status, body (base64), detail
+vault    address, wrapping_token, role_id, own, foreign     unwrap, login, own, foreign (HTTP status), detail
+nothing  what the answer is                                 that
+======== ================================================== ===================================================
 
-``stage``: ``unreachable`` (nobody answers), ``untrusted`` (the server's certificate isn't good), ``refused`` (the server broke
-off the handshake), ``answered`` (there is an HTTP status).
+``stage``: ``unreachable`` (nobody answers), ``untrusted`` (the server's certificate isn't good), ``refused`` (the
+server broke off the handshake), ``answered`` (there is an HTTP status), ``unequipped`` (this
+machine lacks the certificate or its key).
 """
+
+from __future__ import annotations
 
 import base64
 import http.client
@@ -25,15 +31,23 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer = dict[str, Any]
 
 TIMEOUT = 6.0
 
 
-def main():
+def main() -> None:
+    """Answer all questions, several at once."""
     questions = json.load(sys.stdin)
     root = questions.pop("root")
     with ThreadPoolExecutor(8) as pool:
@@ -43,18 +57,34 @@ def main():
     json.dump({identifier: answer.result() for identifier, answer in running.items()}, sys.stdout)
 
 
-def ask(root, question):
+def ask(root: str, question: dict[str, Any]) -> Answer:
+    """Answer one question."""
     kind = question.pop("kind")
     try:
-        return KINDS[kind](root, **question)
-    except Exception as error:  # the answer to one question must not take the others along
+        answer: Answer = KINDS[kind](root, **question)
+    except Exception as error:  # noqa: BLE001 - one question must not take the others along
         return {"detail": f"{type(error).__name__}: {error}", "stage": "unreachable"}
+    return answer
 
 
-def tls(root, *, host, port, path, certificate=None, key=None, user=None, password=None):
+def tls(
+    root: str,
+    *,
+    host: str,
+    port: int,
+    path: str,
+    certificate: str | None = None,
+    key: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+) -> Answer:
+    """Make one HTTPS request, with a client certificate when one is named."""
     context = ssl.create_default_context(cafile=root)
     if certificate:
-        context.load_cert_chain(certificate, key)
+        try:
+            context.load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            return {"stage": "unequipped", "detail": f"{certificate}: {error}"}
     connection = http.client.HTTPSConnection(host, port, context=context, timeout=TIMEOUT)
     headers = {"Accept": "application/json"}
     if user is not None:
@@ -80,7 +110,8 @@ def tls(root, *, host, port, path, certificate=None, key=None, user=None, passwo
     return {"stage": "answered", "status": response.status, "detail": ""}
 
 
-def dns(root, *, message):
+def dns(_root: str, *, message: str) -> Answer:
+    """Send a query to this machine's own resolver over TCP."""
     query = base64.b64decode(message)
     server = resolver()
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
@@ -92,7 +123,8 @@ def dns(root, *, message):
         return {"message": base64.b64encode(exactly(link, size)).decode(), "server": server, "detail": ""}
 
 
-def exactly(link, size):
+def exactly(link: socket.socket, size: int) -> bytes:
+    """Read ``size`` bytes."""
     data = b""
     while len(data) < size:
         chunk = link.recv(size - len(data))
@@ -102,14 +134,16 @@ def exactly(link, size):
     return data
 
 
-def resolver():
+def resolver() -> str:
+    """Return the address of this machine's resolver."""
     found = re.search(r"^nameserver\s+(\S+)", Path("/etc/resolv.conf").read_text(), re.MULTILINE)
     if not found:
         raise LookupError("/etc/resolv.conf names no name server")
     return found[1]
 
 
-def pair(root, *, certificate, key):
+def pair(_root: str, *, certificate: str, key: str) -> Answer:
+    """Return the certificate, and the public half of the key beside it."""
     public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], capture_output=True, text=True, check=False)
     chain = Path(certificate)
     return {
@@ -119,29 +153,30 @@ def pair(root, *, certificate, key):
     }
 
 
-def fetch(root, *, url):
+def fetch(root: str, *, url: str) -> Answer:
+    """Fetch something published."""
     context = ssl.create_default_context(cafile=root)
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as response:
+        with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as response:  # noqa: S310 - https only
             return {"status": response.status, "body": base64.b64encode(response.read()).decode(), "detail": ""}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "body": "", "detail": f"{url}: {error}"}
 
 
-def vault(root, *, address, wrapping_token, role_id, own, foreign):
+def vault(root: str, *, address: str, wrapping_token: str, role_id: str, own: str, foreign: str) -> Answer:
     """Log in as the unit: unwrap the SecretID, use it, read an own path and another unit's; tokens stay in here."""
     where = urlsplit(address)
     link = http.client.HTTPSConnection(
-        where.hostname, where.port, context=ssl.create_default_context(cafile=root), timeout=TIMEOUT
+        where.hostname or "", where.port, context=ssl.create_default_context(cafile=root), timeout=TIMEOUT
     )
     status, wrapped = call(link, "POST", "/v1/sys/wrapping/unwrap", wrapping_token)
     answer = {"unwrap": status, "login": 0, "own": 0, "foreign": 0, "detail": ""}
-    if status != 200:
+    if status != http.client.OK:
         return answer | {"detail": "; ".join(wrapped.get("errors") or [])}
     secret_id = wrapped["data"]["secret_id"]
     status, session = call(link, "POST", "/v1/auth/approle/login", None, {"role_id": role_id, "secret_id": secret_id})
     answer["login"] = status
-    if status != 200:
+    if status != http.client.OK:
         return answer | {"detail": "; ".join(session.get("errors") or [])}
     token = session["auth"]["client_token"]
     answer["own"], _ = call(link, "GET", f"/v1/{own}", token)
@@ -150,7 +185,10 @@ def vault(root, *, address, wrapping_token, role_id, own, foreign):
     return answer
 
 
-def call(link, method, path, token, body=None):
+def call(
+    link: http.client.HTTPSConnection, method: str, path: str, token: str | None, body: Answer | None = None
+) -> tuple[int, Answer]:
+    """Make one call of Vault's API; return status and body."""
     headers = {"X-Vault-Token": token} if token else {}
     link.request(method, path, json.dumps(body) if body is not None else None, headers)
     response = link.getresponse()
@@ -158,7 +196,19 @@ def call(link, method, path, token, body=None):
     return response.status, json.loads(text) if text else {}
 
 
-KINDS = {"tls": tls, "dns": dns, "pair": pair, "fetch": fetch, "vault": vault}
+def nothing(_root: str, **answer: Any) -> Answer:
+    """Answer a question that could not even be put."""
+    return answer
+
+
+KINDS: dict[str, Callable[..., Answer]] = {
+    "nothing": nothing,
+    "tls": tls,
+    "dns": dns,
+    "pair": pair,
+    "fetch": fetch,
+    "vault": vault,
+}
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,67 @@
+"""Each system's service, asked from the unit's gateway: certificate of the unit, password, role of the group."""
+
+import pytest
+
+from donvi.verify.ask import InconclusiveError
+
+
+def ask(answers, system, question):
+    """Return the answer to a question; a dead target can't be judged."""
+    found = answers["gateway"].services[f"{system}/{question}"]
+    if found.stage == "unreachable":
+        raise InconclusiveError(f"{system} doesn't answer: {found.detail}")
+    assert found.stage != "unequipped", f"the unit can't ask {system}: {found.detail}"
+    return found
+
+
+def control(answers, system, role):
+    """A refusal means something only where the right request is answered."""
+    if ask(answers, system, f"{role}/right").stage != "answered":
+        raise InconclusiveError(f"{system} doesn't even answer the right request of {role}")
+
+
+@pytest.mark.about("login")
+def test_the_right_role_logs_in(answers, served):
+    system, role = served
+    found = ask(answers, system, f"{role}/right")
+    assert (found.stage, found.status) == ("answered", 200), f"{role} should be let into {system}; got {found}"
+
+
+@pytest.mark.about("login")
+def test_a_wrong_password_is_refused(answers, served):
+    system, role = served
+    control(answers, system, role)
+    found = ask(answers, system, f"{role}/wrong-password")
+    assert (found.stage, found.status) == ("answered", 401), (
+        f"a wrong password should get 401 from {system}; got {found}"
+    )
+
+
+@pytest.mark.about("wrong-role")
+def test_an_account_without_the_role_is_refused(answers, served):
+    system, role = served
+    control(answers, system, role)
+    found = ask(answers, system, f"{role}/stranger")
+    assert (found.stage, found.status) == ("answered", 403), f"without {role}, {system} should answer 403; got {found}"
+
+
+@pytest.mark.about("no-certificate")
+def test_without_a_certificate_the_handshake_is_refused(answers, served):
+    system, role = served
+    control(answers, system, role)
+    found = ask(answers, system, f"{role}/no-certificate")
+    assert found.stage == "refused", f"without a certificate {system} should break off the handshake; got {found}"
+
+
+@pytest.mark.about("foreign-unit")
+def test_the_certificate_of_another_unit_is_refused(answers, service):
+    neighbour = answers["neighbour"]
+    if neighbour is None:
+        pytest.skip("no other unit holds a certificate now")
+    found = neighbour[service.id]
+    if found.stage == "unreachable":
+        raise InconclusiveError(f"{service.id} doesn't answer another unit's gateway: {found.detail}")
+    if found.stage == "unequipped":
+        raise InconclusiveError(f"the question to {service.id} could not be put: {found.detail}")
+    refused = found.stage == "refused" or (found.stage, found.status) == ("answered", 403)
+    assert refused, f"{service.id} should refuse another unit's certificate on this unit's path; got {found}"
