@@ -167,7 +167,7 @@ def _envelope(script: str, arguments: tuple[str, ...], stdin: str) -> str:
     end = f"END-{secrets.token_hex(8)}"
     quoted = " ".join(shlex.quote(argument) for argument in arguments)
     feed = stdin if not stdin or stdin.endswith("\n") else stdin + "\n"
-    return f"set -eu\ndonvi_main() {{\n{script}\n}}\ndonvi_main {quoted} <<'{end}'\n{feed}{end}\n"
+    return f"donvi_main() {{\n{script}\n}}\ndonvi_main {quoted} <<'{end}'\n{feed}{end}\n"
 
 
 def _connection_error(machine: str, place: Machine, stderr: str, known_hosts: str) -> BackendError:
