@@ -157,3 +157,10 @@ def _as_stanza(match: re.Match[str]) -> str:
         key, _, value = option.partition("=")
         fields.append(f"{key.title()}: {value}")
     return "\n".join(fields)
+
+
+if __name__ == "__main__":
+    # before there is a Python environment: tools/bootstrap makes the image while that one is installed
+    from lab.settings import LabSettings
+
+    print(ensure(LabSettings.from_environment(), lambda stage: print(stage, flush=True)))

@@ -11,12 +11,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from donvi.errors import LabError
+from donvi.errors import LabError, UsageError
 from lab.shell import run
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Tool:
 PULUMI = Tool("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "github.com/pulumi/pulumi/pkg/v3", ("version",))
 PYTHON_HOST = Tool("pulumi-language-python", f"{SDK}/python/cmd/pulumi-language-python", SDK)
 PYTHON_EXEC = "pulumi-language-python-exec"
+VAULT = Tool("vault", "github.com/hashicorp/vault", "github.com/hashicorp/vault", tags="minimal")
 NEEDED = (PULUMI, PYTHON_HOST)
+ALL = (*NEEDED, VAULT)
 
 
 def version(settings: LabSettings, tool: Tool) -> str:
@@ -154,3 +157,22 @@ def _go(module: Path, arguments: list[str], log: Path) -> str:
         hint = f"See {log}, then run the command again."
         raise LabError(f"`go {arguments[0]}` in {module} failed: {words}", hint=hint)
     return done.stdout
+
+
+def main(arguments: list[str]) -> None:
+    """Build one tool by name and print its path; progress goes to standard error.
+
+    :raises UsageError: there is no such tool.
+    """
+    from lab.settings import LabSettings
+
+    settings, name = LabSettings.from_environment(), arguments[0] if arguments else ""
+    tool = next((tool for tool in ALL if tool.name == name), None)
+    if tool is None:
+        raise UsageError(f"there is no tool {name!r}", hint=f"There are: {', '.join(tool.name for tool in ALL)}.")
+    place = ensure_built(settings, tool, lambda text: print(text, file=sys.stderr, flush=True))
+    print(place / tool.name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,43 @@
+# One word per job; each does what must come before it. `make` alone says what there is.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+TESTS := unit lab backends engine acceptance faults
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-vault lint lab-up lab-down lab-reset lab-status clean bootstrap
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+bootstrap: ## tools and Python environment, as far as they are missing
+	@tools/bootstrap
+
+up: bootstrap ## everything: lab, servers, city platform, pilot units, proof
+	@donvi lab open
+
+test: bootstrap ## every test, on the real servers; the lab is opened first and held meanwhile
+	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(TESTS)) $(ARGS)'
+
+test-vault: bootstrap ## the Vault adapter's tests against HashiCorp Vault (built once, minutes)
+	@DONVI_TEST_VAULT="$$(python -m lab.tools vault)" python -m pytest tests/vault_compat $(ARGS)
+
+lint: bootstrap ## style, types, import boundaries, playbooks
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports
+	@ansible-lint --offline playbooks
+
+lab-up: bootstrap ## the machines alone
+	@donvi lab up
+
+lab-down: bootstrap ## stop the machines: nothing left on the host but disks and state
+	@donvi lab down
+
+lab-reset: bootstrap ## stop the machines and delete disks, keys and state
+	@donvi lab reset --yes
+
+lab-status: bootstrap ## which machines run, who holds the lab
+	@donvi lab status
+
+clean: ## what tests and linters leave in the clone
+	@rm -rf reports .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .ansible
