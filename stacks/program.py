@@ -1,0 +1,76 @@
+"""What each stack declares."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from components import CityPlatform, CityPlatformConfig, UnitTenancy, UnitTenancyConfig
+from donvi.deployment import text_from_environment
+from donvi.errors import UsageError
+from donvi.provider.resources import CityProvider
+from donvi.registry import load_city
+from donvi.tenancy import describe, platform_description
+
+if TYPE_CHECKING:
+    from donvi.registry import City
+
+PLATFORM = "platform"
+
+
+def run(stack: str) -> None:
+    """Declare the resources of a stack.
+
+    :raises UsageError: the city has no such stack, or the deployment isn't known.
+    :raises DataError: the city's data is wrong.
+    """
+    city = load_city()
+    if stack == PLATFORM:
+        _platform(city)
+    else:
+        _unit(city, stack)
+
+
+def unit_code(city: City, stack: str) -> str:
+    """Return the code of the unit whose stack it is.
+
+    :raises UsageError: no unit has such a stack; the message names the nearest one.
+    """
+    code = stack.partition("-")[0]
+    allotment = city.allotments.get(code)
+    if allotment is None:
+        raise UsageError(
+            f"there is no stack {stack}: the ledger has no unit {code}",
+            hint="a stack is `platform` or `<code>-<slug>`; `donvi units` lists the codes",
+        )
+    right = f"{code}-{allotment.slug}"
+    if stack != right:
+        raise UsageError(f"unit {code} has no stack {stack}", hint=f"its stack is {right}")
+    return code
+
+
+def _platform(city: City) -> None:
+    deployment = text_from_environment(os.environ)
+    opts = _city(deployment)
+    platform = CityPlatform("city", CityPlatformConfig(platform_description(city)), opts)
+    pulumi.export("deployment", deployment)
+    pulumi.export("domain", city.settings.domain)
+    pulumi.export("changedAt", platform.changed_at)
+
+
+def _unit(city: City, stack: str) -> None:
+    code = unit_code(city, stack)
+    platform = pulumi.StackReference(f"organization/{pulumi.get_project()}/{PLATFORM}")
+    opts = _city(platform.require_output("deployment"))
+    tenancy = describe(city, code)
+    unit = UnitTenancy("unit", UnitTenancyConfig(tenancy, city.settings.domain), opts)
+    pulumi.export("unit", {"code": code, "name": tenancy.unit.name, "domain": tenancy.unit.domain})
+    pulumi.export("verdict", unit.verification.verdict)
+    pulumi.export("verifiedAt", unit.verification.finished_at)
+
+
+def _city(deployment: pulumi.Input[str]) -> pulumi.ResourceOptions:
+    provider = CityProvider("city", deployment=deployment)
+    return pulumi.ResourceOptions(providers=[provider])
