@@ -11,6 +11,8 @@ import fcntl
 import io
 import os
 from contextlib import contextmanager
+from itertools import chain as chain_of
+from itertools import count
 from typing import TYPE_CHECKING
 
 from donvi.errors import DataError, LockedError, UsageError
@@ -80,12 +82,16 @@ def render(lines: Iterable[Line]) -> str:
 
 
 def _slug(unit: Unit, taken: Collection[str]) -> str:
-    """Return the slug of the name without its kind; the code is added when another unit or a server has it already."""
+    """Return the slug of the name without its kind.
+
+    When a unit (a retired one, too) or a server has it already, the code is added; after that, a count.
+    """
     short = unit.name[len(unit.kind) :] if unit.name.lower().startswith(unit.kind.lower()) else unit.name
     slug = slugify(short)
     if not slug or not slug[0].isalpha():
         slug = f"{slugify(unit.kind)}-{slug}".strip("-")
-    return f"{slug}-{unit.code}" if slug in taken else slug
+    candidates = chain_of((slug, f"{slug}-{unit.code}"), (f"{slug}-{unit.code}-{n}" for n in count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _slot(settings: Settings, allotment: Allotment) -> int:

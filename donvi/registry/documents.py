@@ -72,7 +72,7 @@ def read_document(path: Path) -> Document:
 
     :raises DataError: not YAML, or a part of YAML that isn't accepted; with row and column.
     """
-    import yaml  # noqa: PLC0415  # 30 ms that `import donvi.registry` need not pay
+    import yaml  # 30 ms that `import donvi.registry` need not pay
 
     file = shown(path)
     events = yaml.parse(read_text(path), Loader=yaml.CSafeLoader)

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from donvi.errors import UsageError
-from donvi.registry.text import fold, slugify
+from donvi.registry.text import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,8 @@ def _label(city: City, unit: Unit) -> str:
 
 def _suggestion(city: City, folded: str) -> str:
     by_name = {fold(name): unit for unit in city.units.values() for name in _names(unit)}
-    by_code = {unit.code: unit for unit in city.units.values()}
-    near = [*closest(folded, by_name), *closest(slugify(folded), by_code)]
-    labels = dict.fromkeys(_label(city, by_name.get(word) or by_code[word]) for word in near)
-    return f"did you mean {' or '.join(list(labels)[:3])}?" if labels else "`donvi units` lists them all"
+    found = [by_name[name] for name in closest(folded, by_name)]
+    if folded.isdigit():
+        found = sorted(city.units.values(), key=lambda unit: abs(int(unit.code) - int(folded)))[:3]
+    labels = dict.fromkeys(_label(city, unit) for unit in found)
+    return f"did you mean {' or '.join(labels)}?" if labels else "`donvi units` lists them all"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from donvi.registry import City, load_city
+from donvi.registry import City, Settings, load_city
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,11 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def city() -> City:
     return load_city(REPOSITORY / "city")
+
+
+@pytest.fixture(scope="session")
+def settings(city: City) -> Settings:
+    return city.settings
 
 
 @pytest.fixture
