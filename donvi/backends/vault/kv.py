@@ -42,6 +42,10 @@ class KeyValue(Transport):
             raise
         return int(answer["data"]["version"])
 
+    def kv_exists(self, path: str) -> bool:
+        """Say whether an entry exists; needs no right to read what it holds."""
+        return self.find(f"{MOUNT}/metadata/{escape(path)}") is not None
+
     def kv_delete(self, path: str) -> None:
         """Remove an entry with all its versions."""
         self.delete(f"{MOUNT}/metadata/{escape(path)}")
