@@ -98,9 +98,16 @@ class SshRunner:
             )
         return completed
 
+    def permitted(self, machine: str) -> bool:
+        """Say whether Vault signs an SSH key for this token; contacts no machine."""
+        try:
+            self._identity.ready(self._deployment.machine(machine).user)
+        except PermissionDeniedError:
+            return False
+        return True
+
     def close(self) -> None:
         """End the shared connections and remove the key; a later :meth:`run` starts afresh."""
-        atexit.unregister(self.close)
         folder = self._identity.folder
         if folder is not None:
             for socket in folder.glob("mux-*"):
