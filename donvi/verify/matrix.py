@@ -61,11 +61,12 @@ def unit_table(verdict: Verdict) -> Table:
 
 
 def finding_lines(verdicts: Sequence[Verdict]) -> list[Text]:
-    """Return a line for every check that isn't true: what should be true, and what was seen instead."""
+    """Return a line for every reason why a check isn't true: what should be true, and what was seen instead."""
     lines = []
     for verdict in verdicts:
-        for check in verdict.findings:
+        for check, same in verdict.reasons():
             line = Text.assemble(f"{check.unit} {check.system}: ", word(check.outcome), f": {check.title}")
+            line.append(f" (and {same - 1} more)" if same > 1 else "")
             lines.append(line.append(f"\n    {check.message}", style="dim"))
     return lines
 

@@ -114,6 +114,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         unclear = (check for check in self.checks if check.outcome is Outcome.INCONCLUSIVE)
         return (*failed, *unclear)
 
+    def reasons(self) -> tuple[tuple[CheckResult, int], ...]:
+        """Return the findings with equal reasons taken together: the first of each, and how many say the same."""
+        together: dict[tuple[str, Outcome, str], list[CheckResult]] = {}
+        for check in self.findings:
+            together.setdefault((check.system, check.outcome, check.message), []).append(check)
+        return tuple((checks[0], len(checks)) for checks in together.values())
+
     def require_open(self) -> None:
         """Do nothing when the unit is open.
 
@@ -121,12 +128,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.open:
             return
-        findings = self.findings
-        lines = [f"{check.system}: {check.title}: {check.message}" for check in findings[:NAMED_IN_ERROR]]
-        if not findings:
+        reasons = self.reasons()
+        lines = [f"{check.system}: {check.title}: {check.message}" for check, _ in reasons[:NAMED_IN_ERROR]]
+        if not reasons:
             lines = ["no check of it could run"]
-        if len(findings) > NAMED_IN_ERROR:
-            lines.append(f"and {len(findings) - NAMED_IN_ERROR} more")
+        if len(reasons) > NAMED_IN_ERROR:
+            lines.append(f"and {len(reasons) - NAMED_IN_ERROR} other reasons")
         raise VerificationError(
             f"unit {self.unit} ({self.name}) isn't open, {self.count(Outcome.FAILED)} checks failed, "
             f"{self.count(Outcome.INCONCLUSIVE)} could not be judged: " + "; ".join(lines),

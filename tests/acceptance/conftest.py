@@ -143,6 +143,7 @@ def system_of(item: pytest.Item) -> tuple[str, str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Write on every test what it is about, for the report; add one for what the tenancy wants and no test covers."""
     tenancy = config.stash[TENANCY]
+    items[:] = [item for item in items if "NOTSET" not in item.name]  # the unit has none of what it would be about
     for item in items:
         system, subject = system_of(item)
         name, _, case = item.name.removeprefix("test_").partition("[")
@@ -178,7 +179,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.when == "call" or not report.passed:
         outcome = verdict(call, report)
-        item.user_properties.append(("verdict", outcome.value))  # the JUnit report reads them when the test is torn down
+        # the JUnit report reads the item's properties when the test is torn down
+        item.user_properties.append(("verdict", outcome.value))
         report.user_properties = list(item.user_properties)
         if report.failed and call.excinfo is not None:
             report.longrepr = message(outcome, call.excinfo.value)

@@ -57,7 +57,7 @@ def test_without_a_certificate_the_handshake_is_refused(answers, served):
 def test_the_certificate_of_another_unit_is_refused(answers, service):
     neighbour = answers["neighbour"]
     if neighbour is None:
-        pytest.skip("no other unit holds a certificate now")
+        pytest.skip("there is no gateway of another unit with a certificate to try with now")
     found = neighbour[service.id]
     if found.stage == "unreachable":
         raise InconclusiveError(f"{service.id} doesn't answer another unit's gateway: {found.detail}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from donvi.verify.ask.context import Context
 
 TIMEOUT = 8.0
-WRONG_PASSWORD = Secret("không phải mật khẩu")
+WRONG_PASSWORD = Secret("khong-phai-mat-khau")  # ASCII: imaplib sends nothing else
 READER = "backends/directory/read"
 PERSON_ATTRIBUTES = ["entryUUID", "pwdReset", "pwdChangedTime", "createTimestamp", "pwdAccountLockedTime"]
 

@@ -12,6 +12,7 @@ import smtplib
 import ssl
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from donvi.verify.ask.context import Context
     from donvi.verify.ask.secret import Secret
 
-TIMEOUT = 8.0
+TIMEOUT = 20.0  # Dovecot holds back every login from an address that gave wrong passwords, by up to 15 s
 DELIVERY_SECONDS = 15.0
 BETWEEN_LOOKS = 0.15
 ACCEPTED = range(200, 300)
@@ -107,22 +108,21 @@ def ask_mail(context: Context) -> MailAnswers:
 
 
 def _ask(context: Context, address: str, password: Secret | None) -> MailAnswers:
-    with _imap(context) as wrong:
-        imap_wrong = _imap_login(wrong, address, WRONG_PASSWORD)
-    with _smtp(context) as wrong_sender:
-        smtp_wrong = _smtp_login(wrong_sender, address, WRONG_PASSWORD)
-    without_role = _without_role(context)
-    with _imap(context) as imap, _smtp(context) as smtp:
+    with ThreadPoolExecutor(3) as pool, _imap(context) as imap, _smtp(context) as smtp:
         imap_login, smtp_login = _imap_login(imap, address, password), _smtp_login(smtp, address, password)
+        # only now: the servers make whoever gives a wrong password wait, and everybody else at that address too
+        imap_wrong = pool.submit(_imap_wrong, context, address)
+        smtp_wrong = pool.submit(_smtp_wrong, context, address)
+        without_role = pool.submit(_without_role, context)
         posted = _post(context.tenancy, smtp, address) if smtp_login else _Posted()
         received, delivered = _collect(imap, posted) if imap_login and smtp_login else (False, {})
     return MailAnswers(
         address=address,
         imap_login=imap_login,
-        imap_wrong_password=imap_wrong,
-        imap_without_role=without_role,
+        imap_wrong_password=imap_wrong.result(),
+        imap_without_role=without_role.result(),
         smtp_login=smtp_login,
-        smtp_wrong_password=smtp_wrong,
+        smtp_wrong_password=smtp_wrong.result(),
         sent=posted.sent,
         received=received,
         delivered=delivered,
@@ -164,6 +164,11 @@ def _smtp_login(link: smtplib.SMTP_SSL, address: str, password: Secret | None) -
             raise InconclusiveError(f"the mail system can't check passwords now: {error.smtp_error!r}") from None
         return False
     return True
+
+
+def _smtp_wrong(context: Context, address: str) -> bool:
+    with _smtp(context) as link:
+        return _smtp_login(link, address, WRONG_PASSWORD)
 
 
 def _post(tenancy: Tenancy, link: smtplib.SMTP_SSL, address: str) -> _Posted:
@@ -239,13 +244,19 @@ def _imap_login(link: imaplib.IMAP4_SSL, address: str, password: Secret | None) 
     return True
 
 
+def _imap_wrong(context: Context, address: str) -> bool:
+    with _imap(context) as link:
+        return _imap_login(link, address, WRONG_PASSWORD)
+
+
 def _without_role(context: Context) -> bool | None:
     """Try an account with a good password that isn't a mail user."""
     owners = {box.owner_dn for box in context.tenancy.mailboxes}
     for account in context.tenancy.accounts:
         if account.kind == "probe" and account.dn not in owners and (password := context.password(account)):
-            with _imap(context) as link:
+            with _imap(context) as link, suppress(imaplib.IMAP4.abort):  # Dovecot may just close the connection
                 return _imap_login(link, account.id, password)
+            return False
     return None
 
 

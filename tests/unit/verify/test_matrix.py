@@ -1,0 +1,51 @@
+"""The readiness matrix as people see it."""
+
+import io
+
+from rich.console import Console
+
+from donvi.verify import CheckResult, Outcome, Verdict
+from donvi.verify.matrix import finding_lines, readiness_table, unit_table
+
+
+def verdict(unit, name, **systems):
+    checks = [
+        CheckResult(unit=unit, system=s, subject="login", title="it works", outcome=Outcome(o), message="")
+        for s, o in systems.items()
+    ]
+    return Verdict.of(unit=unit, name=name, finished_at="", seconds=1.0, checks=checks)
+
+
+def lines(renderable):
+    out = io.StringIO()
+    Console(file=out, width=120).print(renderable)
+    return [line.replace("│", "|") for line in out.getvalue().splitlines()]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_row_is_a_unit_a_column_a_system_and_a_unit_without_the_system_shows_a_dash():
+    both = readiness_table(
+        [
+            verdict("26506", "Phường Vũng Tàu", mail="passed", tthc="failed"),
+            verdict("26740", "Phường Sài Gòn", mail="inconclusive"),
+        ]
+    )
+    rows = [cells(line) for line in lines(both) if line.startswith("|")]
+    assert rows == [
+        ["26506 Phường Vũng Tàu", "open", "failed"],
+        ["26740 Phường Sài Gòn", "inconclusive", "–"],
+    ]
+    header = next(line for line in lines(both) if "unit" in line)
+    assert header.index("mail") < header.index("tthc")
+
+
+def test_the_table_of_one_unit_says_how_many_checks_stand_behind_a_verdict():
+    rows = [cells(line) for line in lines(unit_table(verdict("26506", "", mail="passed"))) if line.startswith("|")]
+    assert rows == [["mail", "open", "1/1"]]
+
+
+def test_an_open_unit_has_nothing_to_tell():
+    assert finding_lines([verdict("26506", "", mail="passed")]) == []

@@ -1,0 +1,126 @@
+"""The program that runs on a gateway, against a real TLS server that demands a client certificate."""
+
+import datetime as dt
+import http.server
+import json
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from donvi.verify.ask.gateway import PROGRAM
+
+NOW = dt.datetime.now(dt.UTC)
+PASSWORD = "mat-khau-chim-hoang-yen"
+
+
+def issue(folder, name, issuer=None):
+    """Write a certificate and key for ``name``; without an issuer a self-signed authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    by_name, by_key = issuer or (subject, key)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(by_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - dt.timedelta(hours=1))
+        .not_valid_after(NOW + dt.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(by_key, hashes.SHA256())
+    )
+    (folder / f"{name}.crt").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / f"{name}.key").write_bytes(pem)
+    return subject, key
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.headers.get("Authorization") else 401)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pki")
+    root = issue(folder, "root")
+    issue(folder, "localhost", root)
+    issue(folder, "unit", root)
+    stranger = issue(folder, "stranger")
+    issue(folder, "stranger-unit", stranger)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def port(folder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "localhost.crt", folder / "localhost.key")
+    context.load_verify_locations(folder / "root.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = Server(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def ask(folder, port):
+    def asker(*, root="root", **fields):
+        question = {"kind": "tls", "host": "localhost", "port": port, "path": "/", **fields}
+        text = json.dumps({"root": str(folder / f"{root}.crt"), "asked": {"q": question}})
+        done = subprocess.run([sys.executable, "-I", PROGRAM], input=text, capture_output=True, text=True, check=True)
+        assert PASSWORD not in done.stdout + done.stderr
+        return json.loads(done.stdout)["q"]
+
+    return asker
+
+
+def shown(folder, name):
+    return {"certificate": str(folder / f"{name}.crt"), "key": str(folder / f"{name}.key")}
+
+
+def test_with_certificate_and_password_the_service_answers(ask, folder):
+    answer = ask(**shown(folder, "unit"), user="probe", password=PASSWORD)
+    assert (answer["stage"], answer["status"]) == ("answered", 200)
+
+
+def test_without_a_certificate_the_refused_handshake_is_told_from_a_dead_service(ask):
+    assert ask()["stage"] == "refused"
+
+
+def test_a_certificate_of_another_authority_is_refused(ask, folder):
+    assert ask(**shown(folder, "stranger-unit"))["stage"] == "refused"
+
+
+def test_a_dead_service_is_unreachable(ask, folder):
+    assert ask(**shown(folder, "unit"), port=1)["stage"] == "unreachable"
+
+
+def test_a_service_that_the_root_does_not_vouch_for_is_untrusted(ask, folder):
+    assert ask(**shown(folder, "unit"), root="stranger")["stage"] == "untrusted"
+
+
+def test_a_machine_without_its_certificate_says_so(ask, folder):
+    answer = ask(**shown(folder, "missing"))
+    assert answer["stage"] == "unequipped"
+    assert "missing.crt" in answer["detail"]
