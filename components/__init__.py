@@ -1,8 +1,8 @@
 """One Pulumi component per concern; ``UnitTenancy`` composes them for a unit, ``CityPlatform`` is what units share.
 
 Goes in: which resources a description becomes, their parents, names and order. Stays out: deriving anything from the
-city's data (``donvi.tenancy``), talking to a server (``donvi.backends``). A component ``X`` takes its description whole,
-as ``XConfig``.
+city's data (``donvi.tenancy``), talking to a server (``donvi.backends``). A component ``X`` takes its description
+whole, as ``XConfig``.
 """
 
 from components.accounts import Accounts, AccountsConfig

@@ -7,6 +7,8 @@ Rules that hold for every resource and live here only:
   handler's own check for the real run; a diff counts an unknown value as a change.
 - **changedAt**, an output of every resource, is when donvi last created or updated the object (RFC 3339, UTC). A read
   keeps it, an import leaves it empty. What must run again after a repair (the verification) depends on it.
+- **incomplete**, an output too, is why an operation stopped half-way. The engine remembers that by itself only until
+  the next refresh; with it the following run finishes the resource all the same.
 - **Backends are bounded**: never more operations of one backend at once than ``handler.BACKEND_LIMITS`` says.
 """
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from donvi.provider.wire import Properties, Value
 
 CHANGED_AT = "changedAt"
+INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Adapter:
         if difference.changes:
             return difference
         outputs = {name: cast("JSON", value) for name, value in old_state.items() if name not in new}
-        return Difference(renewal=handler.renewal(outputs, self.services().clock()))
+        unfinished = outputs.get(INCOMPLETE)
+        return Difference(renewal=str(unfinished) if unfinished else handler.renewal(outputs, self.services().clock()))
 
     def preview_create(self, new: Properties) -> Properties:
         """Return what a create is sure to have: its inputs. The SDK takes absent outputs as unknown."""
@@ -137,8 +141,10 @@ class Adapter:
         if found is None:
             return None
         real = decode.plain(found.inputs)
-        changed_at = cast("JSON", state.get(CHANGED_AT, ""))
-        return Real(found.id, real, {**real, **found.outputs, CHANGED_AT: changed_at})
+        held = cast("dict[str, JSON]", {name: value for name, value in state.items() if name not in inputs})
+        own = {name: held[name] for name in (CHANGED_AT, INCOMPLETE) if name in held}
+        outputs = held if found.outputs is None else found.outputs
+        return Real(found.id, real, {CHANGED_AT: "", **real, **outputs, **own})
 
     def delete(self, token: str, id: str, old: Properties) -> None:
         """Remove or retire the object."""
@@ -154,8 +160,10 @@ class Adapter:
                 result = operation(services)
             except PartialError as error:
                 outputs = cast("dict[str, JSON]", error.outputs)
-                made = Made(error.identifier, {**properties, **outputs, CHANGED_AT: self._stamp()})
-                raise Partial(made, properties, str(error)) from error
+                marks = {CHANGED_AT: self._stamp(), INCOMPLETE: error.message}
+                raise Partial(
+                    Made(error.identifier, {**properties, **outputs, **marks}), properties, str(error)
+                ) from error
         return Made(result.id, {**properties, **result.outputs, CHANGED_AT: self._stamp()})
 
     def _stamp(self) -> str:

@@ -71,11 +71,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Found:
-    """What really exists: the inputs that would declare it as it is, and the computed outputs."""
+    """What really exists: the inputs that would declare it as it is, and the computed outputs.
+
+    ``outputs=None`` keeps the outputs that the state holds.
+    """
 
     id: str
     inputs: Inputs
-    outputs: dict[str, JSON] = field(default_factory=dict)
+    outputs: dict[str, JSON] | None = field(default_factory=dict)
 
 
 I = TypeVar("I", bound=Inputs)  # noqa: E741 - the name every handler's signature uses

@@ -19,10 +19,13 @@ def test_a_create_that_fails_half_way_is_recorded_and_finished_by_the_next_run(p
     assert recorded["outputs"]["serial"] == "S-ao"
 
     assert project.steps()["ao"]["op"] == "update", "the next preview proposes to finish it"
+    project.run("refresh", "--yes", "--skip-preview")
+    assert project.steps()["ao"]["op"] == "update", "even after a refresh, which clears the engine's own note"
     (project.things / "allow").touch()
     project.up()
     project.run("preview", "--expect-no-changes")
     assert project.state()["ao"]["outputs"]["serial"] == "S-ao"
+    assert "incomplete" not in project.state()["ao"]["outputs"]
 
 
 def test_a_create_that_fails_before_anything_exists_records_nothing(project: Project) -> None:

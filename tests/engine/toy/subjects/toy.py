@@ -1,7 +1,7 @@
 """A toy backend for tests of the adapter: every object is a JSON file in the folder that ``DONVI_TOY`` names.
 
-Inputs steer it: ``fail="before"`` raises before anything exists, ``fail="halfway"`` after the file was written, both as long
-as the file ``allow`` doesn't exist in the folder; ``seconds`` is how long a create takes.
+Inputs steer it: ``fail="before"`` raises before anything exists, ``fail="halfway"`` after the file was written, both as
+long as the file ``allow`` doesn't exist in the folder; ``seconds`` is how long a create takes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from donvi.errors import ConflictError, PartialError, UnreachableError
 from donvi.provider.handler import Failure, Found, Handler, Inputs, Result, handler
@@ -30,7 +32,7 @@ class ThingInputs(Inputs, frozen=True, kw_only=True):
     size: int = 1
     tags: tuple[str, ...] = ()
     note: str = ""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     fail: str = ""
     seconds: float = 0.0
 
@@ -108,7 +110,7 @@ class ThingHandler(Handler[ThingInputs]):
 class LastInputs(Inputs, frozen=True, kw_only=True):
     """Depends on others' ``changedAt``, as the verification does."""
 
-    depends: dict[str, str] = {}
+    depends: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @handler("donvi:toy:Last", inputs=LastInputs)
