@@ -8,10 +8,11 @@ from donvi.backends.vault.approles import AppRoleSpec, canonical_cidr
 from donvi.backends.vault.client import VaultClient
 from donvi.backends.vault.owners import Owner, conflict
 from donvi.backends.vault.pki import PkiRoleSpec, Signed, UrlsSpec, serial_hex
-from donvi.backends.vault.policies import PathRule, Policy, canonical, parse, render
+from donvi.backends.vault.policies import CAPABILITIES, PathRule, Policy, canonical, owner_of, parse, render
 from donvi.backends.vault.transport import MissingError, escape
 
 __all__ = [
+    "CAPABILITIES",
     "AppRoleSpec",
     "MissingError",
     "Owner",
@@ -25,6 +26,7 @@ __all__ = [
     "canonical_cidr",
     "conflict",
     "escape",
+    "owner_of",
     "parse",
     "render",
     "serial_hex",

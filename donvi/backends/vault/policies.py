@@ -71,8 +71,6 @@ def parse(text: str, *, name: str = "policy") -> Policy:
 
     :raises DataError: it says something that rules can't express.
     """
-    mark = _OWNER.search(text)
-    owner = Owner(unit=mark[1], key=mark[2]) if mark else None
     try:
         rules = _from_json(text) if text.lstrip().startswith("{") else _from_hcl(text)
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
@@ -80,7 +78,13 @@ def parse(text: str, *, name: str = "policy") -> Policy:
             f"the Vault policy {name} says more than paths and capabilities",
             hint="write it with paths and capabilities only, or manage it outside donvi",
         ) from None
-    return Policy(owner=owner, rules=canonical(rules))
+    return Policy(owner=owner_of(text), rules=canonical(rules))
+
+
+def owner_of(text: str) -> Owner | None:
+    """Return whose a policy is, as its text says."""
+    mark = _OWNER.search(text)
+    return Owner(unit=mark[1], key=mark[2]) if mark else None
 
 
 class Policies(Transport):

@@ -1,0 +1,28 @@
+"""Resources in Vault: policies, AppRoles, PKI roles, issuer URLs and transit keys.
+
+The ids are the names, so an import needs nothing else; an object that nobody marked is imported under the unit whose
+code is in its name, with its name as key.
+"""
+
+from donvi.provider.handlers.vault_access import AppRoleHandler, AppRoleInputs, PolicyHandler, PolicyInputs
+from donvi.provider.handlers.vault_engines import (
+    PkiRoleHandler,
+    PkiRoleInputs,
+    PkiUrlsHandler,
+    PkiUrlsInputs,
+    TransitKeyHandler,
+    TransitKeyInputs,
+)
+
+__all__ = [
+    "AppRoleHandler",
+    "AppRoleInputs",
+    "PkiRoleHandler",
+    "PkiRoleInputs",
+    "PkiUrlsHandler",
+    "PkiUrlsInputs",
+    "PolicyHandler",
+    "PolicyInputs",
+    "TransitKeyHandler",
+    "TransitKeyInputs",
+]
