@@ -16,6 +16,7 @@ from donvi.provider.handlers.marks import (
     Marked,
     name_failures,
     owner_of_inputs,
+    presumed_owner,
     same_set,
     spelled,
 )
