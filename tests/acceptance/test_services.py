@@ -41,7 +41,7 @@ def test_a_wrong_password_is_refused(answers, served):
 def test_an_account_without_the_role_is_refused(answers, served):
     system, role = served
     control(answers, system, role)
-    found = ask(answers, system, f"{role}/stranger")
+    found = ask(answers, system, f"{role}/without-role")
     assert (found.stage, found.status) == ("answered", 403), f"without {role}, {system} should answer 403; got {found}"
 
 
@@ -53,15 +53,29 @@ def test_without_a_certificate_the_handshake_is_refused(answers, served):
     assert found.stage == "refused", f"without a certificate {system} should break off the handshake; got {found}"
 
 
+@pytest.mark.about("login")
+def test_the_machine_of_the_unit_is_let_in_by_its_certificate(answers, interface):
+    found = ask(answers, interface.id, "interface")
+    assert (found.stage, found.status) == ("answered", 200), f"{interface.id} should know the unit; got {found}"
+
+
 @pytest.mark.about("foreign-unit")
-def test_the_certificate_of_another_unit_is_refused(answers, service):
+def test_an_account_is_refused_with_the_certificate_of_another_unit(answers, service):
+    refused_to_neighbour(answers, service.id)
+
+
+@pytest.mark.about("foreign-unit")
+def test_the_machine_of_another_unit_is_refused(answers, interface):
+    refused_to_neighbour(answers, f"{interface.id}/interface")
+
+
+def refused_to_neighbour(answers, question):
+    """Judge what a gateway of another unit was answered on this unit's path."""
     neighbour = answers["neighbour"]
     if neighbour is None:
         pytest.skip("there is no gateway of another unit with a certificate to try with now")
-    found = neighbour[service.id]
-    if found.stage == "unreachable":
-        raise InconclusiveError(f"{service.id} doesn't answer another unit's gateway: {found.detail}")
-    if found.stage == "unequipped":
-        raise InconclusiveError(f"the question to {service.id} could not be put: {found.detail}")
+    found = neighbour[question]
+    if found.stage in {"unreachable", "unequipped"}:
+        raise InconclusiveError(f"the other unit's gateway could not ask {question}: {found.detail}")
     refused = found.stage == "refused" or (found.stage, found.status) == ("answered", 403)
-    assert refused, f"{service.id} should refuse another unit's certificate on this unit's path; got {found}"
+    assert refused, f"another unit's certificate should be refused on this unit's path; got {found}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from donvi.backends.pki.machine import FOLDER
 from donvi.errors import BackendError
 from donvi.verify.ask import NO_PASSWORD, InconclusiveError, names
 from donvi.verify.ask.directory import WRONG_PASSWORD
@@ -28,6 +29,7 @@ PROGRAM = Path(__file__).with_name("on_machine.py")
 ROOT = "/etc/donvi/tls/root.crt"
 VAULT_PORT = 8200
 WRAP_SECONDS = 120
+INTERFACE = "api"  # in place of a role
 FOREIGN_CODE = "00000"
 """A code that no unit has: its path is refused like any other unit's, whether or not something is there."""
 
@@ -76,12 +78,12 @@ class GatewayAnswers(msgspec.Struct, frozen=True):
 
 def key_path(code: str, certificate: str) -> str:
     """Return where a unit's private key is on its gateway."""
-    return f"/etc/donvi/units/{code}/{certificate}.key"
+    return f"{FOLDER}/{code}/{certificate}.key"
 
 
 def certificate_path(code: str, certificate: str) -> str:
     """Return where a unit's certificate chain is on its gateway."""
-    return f"/etc/donvi/units/{code}/{certificate}.crt"
+    return f"{FOLDER}/{code}/{certificate}.crt"
 
 
 def services(tenancy: Tenancy) -> tuple[SystemAccess, ...]:
@@ -89,15 +91,22 @@ def services(tenancy: Tenancy) -> tuple[SystemAccess, ...]:
     return tuple(s for s in tenancy.systems if s.port and probes_of(tenancy, s.id) and s.id != "mail")
 
 
+def interfaces(tenancy: Tenancy) -> tuple[SystemAccess, ...]:
+    """Return the systems that also serve the unit's machine, by certificate alone."""
+    return tuple(system for system in services(tenancy) if system.unit_bound)
+
+
 def probes_of(tenancy: Tenancy, system: str) -> tuple[Account, ...]:
     """Return the probe accounts that hold a role on a system."""
     return tuple(a for a in tenancy.accounts if a.kind == "probe" and any(grant.system == system for grant in a.grants))
 
 
-def stranger(tenancy: Tenancy, system: str) -> Account | None:
-    """Return a probe account without any role on a system; it has a good password all the same."""
-    others = (a for a in tenancy.accounts if a.kind == "probe" and all(grant.system != system for grant in a.grants))
-    return next(others, None)
+def without_role(tenancy: Tenancy, system: str, role: str) -> Account | None:
+    """Return a probe account with a good password that doesn't hold a role, if possible one of the same system."""
+    probes = [a for a in tenancy.accounts if a.kind == "probe"]
+    others = [a for a in probes if (system, role) not in {(grant.system, grant.role) for grant in a.grants}]
+    near = (a for a in others if any(grant.system == system for grant in a.grants))
+    return next(near, next(iter(others), None))
 
 
 def presented(tenancy: Tenancy, system: str) -> str:
@@ -107,8 +116,8 @@ def presented(tenancy: Tenancy, system: str) -> str:
 
 
 def role_path(code: str, role: str) -> str:
-    """Return the path at which a stand-in service lets a unit's holders of a role in."""
-    return f"/units/{code}/roles/{role}"
+    """Return the path at which a stand-in service lets a unit's holders of a role in (``playbooks/roles/systems``)."""
+    return f"/{code}/{role}"
 
 
 def ask_gateway(context: Context) -> GatewayAnswers:
@@ -152,6 +161,7 @@ def ask_neighbour(context: Context) -> dict[str, ServiceAnswer] | None:
             f"tls/{system.id}": _request(context, system, probes_of(tenancy, system.id)[0], code=code)
             for system in services(tenancy)
         }
+        asked |= {f"tls/{s.id}/interface": _interface_request(context, s, code=code) for s in interfaces(tenancy)}
         try:
             host = connect(context, machine)
             if not host.file(certificate_path(code, "gateway")).exists:
@@ -188,19 +198,18 @@ def _service_questions(context: Context) -> dict[str, dict[str, Any]]:
     tenancy = context.tenancy
     asked: dict[str, dict[str, Any]] = {}
     for system in services(tenancy):
-        outsider = stranger(tenancy, system.id)
         for probe in probes_of(tenancy, system.id):
             role = role_of(probe, system.id)
             asked[f"tls/{system.id}/{role}/right"] = _request(context, system, probe)
             asked[f"tls/{system.id}/{role}/wrong-password"] = _changed(
                 _request(context, system, probe), password=WRONG_PASSWORD.reveal()
             )
-            if outsider is not None:
-                asked[f"tls/{system.id}/{role}/stranger"] = _request(context, system, outsider, role=role)
+            if (outsider := without_role(tenancy, system.id, role)) is not None:
+                asked[f"tls/{system.id}/{role}/without-role"] = _request(context, system, outsider, role=role)
             asked[f"tls/{system.id}/{role}/no-certificate"] = _changed(
                 _request(context, system, probe), certificate=None, key=None
             )
-    return asked
+    return asked | {f"tls/{s.id}/interface": _interface_request(context, s) for s in interfaces(tenancy)}
 
 
 def _changed(request: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -216,20 +225,27 @@ def _request(
     context: Context, system: SystemAccess, account: Account, *, role: str = "", code: str = ""
 ) -> dict[str, Any]:
     """Build one request at the unit's path; ``code`` names the unit whose certificate is shown, by default its own."""
-    unit = context.tenancy.unit.code
-    shown = presented(context.tenancy, system.id) if not code else "gateway"
     password = context.password(account)
     if password is None:
         return {"kind": "nothing", "stage": "unequipped", "detail": f"{account.id}: {NO_PASSWORD}"}
+    path = role_path(context.tenancy.unit.code, role or role_of(account, system.id))
+    return _connection(context, system, path, code) | {"user": account.id, "password": password.reveal()}
+
+
+def _interface_request(context: Context, system: SystemAccess, *, code: str = "") -> dict[str, Any]:
+    return _connection(context, system, role_path(context.tenancy.unit.code, INTERFACE), code)
+
+
+def _connection(context: Context, system: SystemAccess, path: str, code: str) -> dict[str, Any]:
+    unit = context.tenancy.unit.code
+    shown = "gateway" if code else presented(context.tenancy, system.id)
     return {
         "kind": "tls",
         "host": system.host,
         "port": system.port,
-        "path": role_path(unit, role or role_of(account, system.id)),
+        "path": path,
         "certificate": certificate_path(code or unit, shown),
         "key": key_path(code or unit, shown),
-        "user": account.id,
-        "password": password.reveal(),
     }
 
 
