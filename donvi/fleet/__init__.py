@@ -1,0 +1,1 @@
+"""Drives stacks through the engine: one by one, in order, with locks it can prove dead."""
