@@ -18,7 +18,7 @@ test: bootstrap ## every test, on the real servers; the lab is opened first and 
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(TESTS)) $(ARGS)'
 
 test-vault: bootstrap ## the Vault adapter's tests against HashiCorp Vault (built once, minutes)
-	@DONVI_TEST_VAULT="$$(python -m lab.tools vault)" python -m pytest tests/vault_compat $(ARGS)
+	@DONVI_TEST_VAULT="$$(python -m lab.tools vault)" python -m pytest tests/backends/test_vault_*.py tests/backends/test_pki_*.py $(ARGS)
 
 lint: bootstrap ## style, types, import boundaries, playbooks
 	@ruff check .

@@ -117,9 +117,10 @@ class DnsReader:
                 f"{self._server} refuses the update's time", hint="set both machines' clocks (NTP)"
             ) from None
         except (dns.tsig.PeerError, dns.tsig.BadSignature) as error:
+            # Knot answers BADKEY alike for a key it doesn't know and for a name outside the key's rights
             raise PermissionDeniedError(
-                f"{self._server} doesn't accept the TSIG key {message.keyname}: {type(error).__name__}",
-                hint="run the datacentre playbook: it writes the keys to Vault and to the server",
+                f"{self._server} doesn't let the TSIG key {message.keyname} change this name: {type(error).__name__}",
+                hint="a unit's key changes its own domain only; if the key is new, run the datacentre playbook",
             ) from None
         except (OSError, EOFError, dns.exception.Timeout) as error:
             raise UnreachableError(

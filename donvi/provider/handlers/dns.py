@@ -74,7 +74,7 @@ class RecordSetHandler(Handler[RecordSetInputs]):
         if records is None:
             return None
         if mark is None:
-            mark = Mark("", "") if known else Mark("platform", id)
+            mark = Mark("", "") if known else Mark("platform", f"dns/{id}")
         values = records.values
         if known and known.type == kind and canonical_values(kind, known.values) == values:
             values = known.values

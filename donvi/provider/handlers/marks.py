@@ -20,10 +20,13 @@ _CODE = re.compile(r"(?<!\d)\d{5}(?!\d)")
 _BUILT_IN = frozenset({"root", "default", "administrator", "apply", "preview", "verify"})
 
 
-def presumed_owner(name: str) -> Owner:
-    """Return whose an unmarked object is taken to be on import: the unit in its name, else the platform's."""
+def presumed_owner(kind: str, name: str) -> Owner:
+    """Return whose an unmarked object is taken to be on import: the unit in its name, else the platform's.
+
+    The key is ``<kind>/<name>``, as the components give it.
+    """
     code = _CODE.search(name)
-    return Owner(unit=code[0] if code else "platform", key=name)
+    return Owner(unit=code[0] if code else "platform", key=f"{kind}/{name}")
 
 
 class Marked:
@@ -49,7 +52,7 @@ class Marked:
     def found(self, known: Inputs | None) -> Owner:
         """Return the real mark; without one, "" for a resource in the state, and a presumption for an import."""
         found = self._vault.owner_read(self._kind, self._name)
-        return found or (Owner("", "") if known else presumed_owner(self._name))
+        return found or (Owner("", "") if known else presumed_owner(self._kind, self._name))
 
     def ours(self, old: Inputs) -> bool:
         """Say whether a delete may remove the object; an object of somebody else is left alone."""

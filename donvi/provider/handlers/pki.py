@@ -25,16 +25,20 @@ if TYPE_CHECKING:
     from donvi.provider.services import Services
 
 CERTIFICATE = "donvi:pki:Certificate"
+PREFIX = "certificate/"
 USAGES = frozenset({"client", "server"})
 
 _UNIT = re.compile(r"\A(?:\d{5}|platform)\Z")
-_KEY = re.compile(r"\A[a-z0-9][a-z0-9-]{0,62}\Z")
+_KEY = re.compile(r"\Acertificate/[a-z0-9][a-z0-9-]{0,62}\Z")
 _HOST = re.compile(r"\A(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}\Z")
 _LISTS = frozenset({"dnsNames", "uris", "usages"})
 
 
 class CertificateInputs(Inputs, frozen=True, kw_only=True):
-    """A certificate; ``key`` names its files on the machine. ``renew_after`` is in hours, 0 is two thirds of life."""
+    """A certificate; ``key`` is ``certificate/<id>``, and the id names its files on the machine.
+
+    ``renew_after`` is in hours since the beginning of validity; 0 is two thirds of the life.
+    """
 
     machine: str
     mount: str
@@ -56,7 +60,9 @@ class CertificateHandler(Handler[CertificateInputs]):
         if not _UNIT.match(new.unit):
             yield Failure("unit", f"{new.unit!r} is no unit: give its five-digit code")
         if not _KEY.match(new.key):
-            yield Failure("key", f"{new.key!r} names a file: use lower-case letters, digits and hyphens")
+            yield Failure(
+                "key", f"{new.key!r}: write certificate/<id>, the id in lower-case letters, digits and hyphens"
+            )
         if not _HOST.match(new.common_name):
             yield Failure("commonName", f"{new.common_name!r} is not a host name: give one that the role allows")
         for number, name in enumerate(new.dns_names):
@@ -78,14 +84,14 @@ class CertificateHandler(Handler[CertificateInputs]):
     def create(self, services: Services, new: CertificateInputs) -> Result:
         """Make key and certificate, or finish what an earlier run began."""
         entry = _authority(services).ensure(_spec(new))
-        return Result(identifier(new.unit, new.key), _outputs(entry))
+        return Result(identifier(new.unit, _id(new)), _outputs(entry))
 
     def read(self, services: Services, id: str, known: CertificateInputs | None) -> Found | None:
         """Return the newest good certificate, or on import the one of that serial."""
         parts = id.split("/")
         authority = _authority(services)
         if known is not None:
-            standing = authority.standing(known.unit, known.key, known.machine)
+            standing = authority.standing(known.unit, _id(known), known.machine)
         elif len(parts) == 3:  # noqa: PLR2004 - unit, certificate, serial
             standing = authority.archived(parts[0], parts[1], parts[2].replace(":", "").lower())
         else:
@@ -100,7 +106,7 @@ class CertificateHandler(Handler[CertificateInputs]):
 
     def delete(self, services: Services, id: str, old: CertificateInputs) -> None:
         """Revoke, see it on the published CRL, remove key and certificate from the machine. The archive stays."""
-        _authority(services).withdraw(old.unit, old.key, old.machine)
+        _authority(services).withdraw(old.unit, _id(old), old.machine)
 
     def renewal(self, old_outputs: Mapping[str, JSON], now: datetime) -> str | None:
         """Ask for an update when two thirds of the life are over, or when the machine doesn't hold the certificate."""
@@ -116,10 +122,14 @@ def _authority(services: Services) -> Authority:
     return Authority(services.vault, lambda: services.ssh, services.clock)
 
 
+def _id(inputs: CertificateInputs) -> str:
+    return inputs.key.removeprefix(PREFIX)
+
+
 def _spec(inputs: CertificateInputs) -> CertificateSpec:
     return CertificateSpec(
         unit=inputs.unit,
-        id=inputs.key,
+        id=_id(inputs),
         machine=inputs.machine,
         mount=inputs.mount,
         role=inputs.role,
@@ -136,7 +146,7 @@ def _found(standing: Standing, known: CertificateInputs | None) -> Found:
     spec = standing.entry.spec
     inputs = CertificateInputs(
         unit=spec.unit,
-        key=spec.id,
+        key=f"{PREFIX}{spec.id}",
         machine=spec.machine,
         mount=spec.mount,
         role=spec.role,

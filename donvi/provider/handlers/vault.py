@@ -1,7 +1,7 @@
 """Resources in Vault: policies, AppRoles, PKI roles, issuer URLs and transit keys.
 
 The ids are the names, so an import needs nothing else; an object that nobody marked is imported under the unit whose
-code is in its name, with its name as key.
+code is in its name, with the key that the components give such an object.
 """
 
 from donvi.provider.handlers.vault_access import AppRoleHandler, AppRoleInputs, PolicyHandler, PolicyInputs

@@ -77,7 +77,7 @@ class PolicyHandler(Handler[PolicyInputs]):
             if known is None:
                 raise
             policy = backend.Policy(owner=backend.owner_of(text), rules=())
-        owner = policy.owner or (Owner("", "") if known else presumed_owner(id))
+        owner = policy.owner or (Owner("", "") if known else presumed_owner("policy", id))
         rules = known.rules if known and backend.canonical(known.rules) == policy.rules else policy.rules
         return Found(id, PolicyInputs(unit=owner.unit, key=owner.key, name=id, rules=rules))
 
@@ -178,7 +178,7 @@ class AppRoleHandler(Handler[AppRoleInputs]):
 
     @staticmethod
     def _mark(vault: VaultClient, name: str) -> Marked:
-        return Marked(vault, "approle", name, APP_ROLE)
+        return Marked(vault, "app-role", name, APP_ROLE)
 
     @staticmethod
     def _write(vault: VaultClient, new: AppRoleInputs) -> Result:

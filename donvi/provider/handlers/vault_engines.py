@@ -224,4 +224,4 @@ class TransitKeyHandler(Handler[TransitKeyInputs]):
 
     @staticmethod
     def _mark(vault: VaultClient, name: str) -> Marked:
-        return Marked(vault, "transit", name, TRANSIT_KEY)
+        return Marked(vault, "transit-key", name, TRANSIT_KEY)
