@@ -8,6 +8,7 @@ which has one and also says what is wrong with a certificate.
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import bonsai
 
-from donvi.backends.directory import failures
+from donvi.backends.directory import failures, names
 from donvi.backends.directory.handshake import require_tls
-from donvi.errors import UnreachableError
+from donvi.errors import BackendError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ EVERYTHING = ("*", "entryDN", "entryUUID", "memberOf", "pwdChangedTime", "pwdRes
 # without this bonsai makes the title "TRUE" a boolean and the name "-1" a number
 _TEXTS = ("cn", "sn", "givenName", "title", "mail", "uid", "description", "displayName", "ou", "member", "memberOf",
           "entryDN", "donviUnit", "donviKey", "donviMailOwner", "donviMailReader", "donviMailTarget")  # fmt: skip
+
+MOST_PARTS = 1000  # of a name
 
 _LOST = (bonsai.errors.ConnectionError, bonsai.errors.ClosedConnection)
 
@@ -52,6 +55,30 @@ class Entry:
         """Return an attribute's first value, "" if it is absent."""
         values = self.all(attribute)
         return values[0] if values else ""
+
+
+# bonsai refuses to return legal names, e.g. cn=C#, and with them the whole answer; names are parsed in names.py
+bonsai.LDAPDN._dnregex = re.compile("", re.ASCII)  # noqa: SLF001
+
+
+class _ExactName(bonsai.LDAPDN):
+    """A name that reaches the server as it was written.
+
+    bonsai's own class rewrites escaped characters, and when an entry moves it cuts the new parent to as many parts as
+    the old name had; it counts the parts by ``len``.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        super().__init__("")
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __len__(self) -> int:
+        return MOST_PARTS
 
 
 def _text(value: object) -> str:
@@ -153,7 +180,7 @@ class Directory:
 
     def add(self, dn: str, attributes: Mapping[str, Sequence[str]]) -> bool:
         """Add an entry; False if one of that name exists already. Attributes without values are left out."""
-        entry = bonsai.LDAPEntry(dn)
+        entry = bonsai.LDAPEntry(_ExactName(dn))
         for name, values in attributes.items():
             if values:
                 entry[name] = list(values)
@@ -174,7 +201,7 @@ class Directory:
         """
 
         def change(connection: Any) -> bool:
-            entry: Any = bonsai.LDAPEntry(dn, connection)
+            entry: Any = bonsai.LDAPEntry(_ExactName(dn), connection)
             for name, values in (replace or {}).items():
                 entry.change_attribute(name, bonsai.LDAPModOp.REPLACE, *values)
             for name, values in (remove or {}).items():
@@ -188,10 +215,13 @@ class Directory:
         """Move an entry to a new name, keeping its identity (``entryUUID``); False if there is none to move.
 
         :raises ConflictError: an entry of the new name exists already.
+        :raises BackendError: the new name holds a backslash, which bonsai would misread.
         """
+        if "\\" in names.relative(new_dn).value:
+            raise BackendError(f"{dn} can't be moved to a name with a backslash", hint="choose another name")
 
         def move(connection: Any) -> bool:
-            entry = bonsai.LDAPEntry(dn, connection)
+            entry = bonsai.LDAPEntry(_ExactName(dn), connection)
             return _done(lambda: entry.rename(new_dn, self._timeout), bonsai.errors.NoSuchObjectError)
 
         return self._run(f"move {dn} to {new_dn}", move)
