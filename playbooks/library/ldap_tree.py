@@ -8,7 +8,7 @@ module: ldap_tree
 short_description: Hold entries of the local directory
 description:
   - Runs on the directory's own machine and speaks over C(ldapi) as root.
-  - Creates missing entries in order and enforces the declared attributes; attributes that are not declared are left alone.
+  - Creates missing entries in order and enforces the declared attributes; other attributes are left alone.
   - A password is enforced by trying it, so its stored form may be any hash.
 options:
   entries:

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: vault_intermediate
 short_description: Give PKI engines of Vault an intermediate signed by an offline root
 description:
-  - The engine makes the key (EC P-256) and a request; the root's key on the controller signs it; the certificate goes back.
+  - The engine makes the key (EC P-256) and a request; the root's key on the controller signs it.
   - An intermediate is replaced when it isn't signed by this root or has less than I(renew_before_days) left.
 options:
   address: {description: URL of Vault, type: str, required: true}
@@ -38,7 +38,8 @@ RETURN = r"""
 mounts: {description: Mounts that got a new intermediate, or would, type: list, returned: always}
 """
 
-import datetime
+import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ OPTIONS = {
     "days": {"type": "int", "default": 1825},
     "renew_before_days": {"type": "int", "default": 400},
 }
-BACKDATED = datetime.timedelta(minutes=5)  # clocks of machines differ
+Request = x509.CertificateSigningRequest
+BACKDATED = dt.timedelta(minutes=5)  # clocks of machines differ
 
 
 def current(vault: Vault, mount: str) -> x509.Certificate | None:
@@ -64,7 +66,7 @@ def current(vault: Vault, mount: str) -> x509.Certificate | None:
     return x509.load_pem_x509_certificate(pem.encode()) if pem else None
 
 
-def good(found: x509.Certificate | None, root: x509.Certificate, renew_before: datetime.timedelta) -> bool:
+def good(found: x509.Certificate | None, root: x509.Certificate, renew_before: dt.timedelta) -> bool:
     """Whether an intermediate can stay."""
     if found is None:
         return False
@@ -72,12 +74,12 @@ def good(found: x509.Certificate | None, root: x509.Certificate, renew_before: d
         found.verify_directly_issued_by(root)
     except (InvalidSignature, ValueError):
         return False
-    return found.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > renew_before
+    return found.not_valid_after_utc - dt.datetime.now(dt.UTC) > renew_before
 
 
-def sign(csr: x509.CertificateSigningRequest, root: x509.Certificate, key: Any, days: int) -> x509.Certificate:
+def sign(csr: Request, root: x509.Certificate, key: Any, days: int) -> x509.Certificate:
     """Sign an intermediate that may issue leaves only (RFC 5280, path length 0)."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     usage = dict.fromkeys(
         ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
          "encipher_only", "decipher_only"], False)  # fmt: skip
@@ -88,7 +90,7 @@ def sign(csr: x509.CertificateSigningRequest, root: x509.Certificate, key: Any, 
         .public_key(csr.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(min(now + datetime.timedelta(days=days), root.not_valid_after_utc))
+        .not_valid_after(min(now + dt.timedelta(days=days), root.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(csr.public_key()), critical=False)
@@ -97,14 +99,14 @@ def sign(csr: x509.CertificateSigningRequest, root: x509.Certificate, key: Any, 
     )
 
 
-def renew(vault: Vault, mount: str, common_name: str, root: x509.Certificate, key: Any, days: int) -> None:
+def renew(vault: Vault, mount: str, common_name: str, signer: Callable[[Request], x509.Certificate]) -> None:
     """Make, sign and install one intermediate, and make it the engine's issuer."""
     request = {"common_name": common_name, "key_type": "ec", "key_bits": 256}
     answer = vault.request("POST", f"{mount}/intermediate/generate/internal", request)
     if not answer:
         raise VaultError(f"{mount}: no such PKI engine")
     csr = x509.load_pem_x509_csr(answer["data"]["csr"].encode())
-    pem = sign(csr, root, key, days).public_bytes(serialization.Encoding.PEM).decode()
+    pem = signer(csr).public_bytes(serialization.Encoding.PEM).decode()
     imported = vault.request("POST", f"{mount}/intermediate/set-signed", {"certificate": pem}) or {}
     for issuer in imported["data"]["imported_issuers"]:
         vault.request("POST", f"{mount}/config/issuers", {"default": issuer})
@@ -113,12 +115,13 @@ def renew(vault: Vault, mount: str, common_name: str, root: x509.Certificate, ke
 def converge(vault: Vault, parameters: dict[str, Any], *, write: bool) -> dict[str, Any]:
     """Give every engine that needs one a new intermediate."""
     root = x509.load_pem_x509_certificate(Path(parameters["root_certificate"]).read_bytes())
-    before = datetime.timedelta(days=parameters["renew_before_days"])
+    before = dt.timedelta(days=parameters["renew_before_days"])
     mounts = [mount for mount in parameters["intermediates"] if not good(current(vault, mount), root, before)]
     if write and mounts:
         key = serialization.load_pem_private_key(Path(parameters["root_key"]).read_bytes(), password=None)
         for mount in mounts:
-            renew(vault, mount, parameters["intermediates"][mount], root, key, parameters["days"])
+            name = parameters["intermediates"][mount]
+            renew(vault, mount, name, lambda csr: sign(csr, root, key, parameters["days"]))
     return {"changed": bool(mounts), "mounts": mounts}
 
 

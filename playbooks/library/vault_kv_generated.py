@@ -7,9 +7,9 @@ DOCUMENTATION = r"""
 module: vault_kv_generated
 short_description: Hold secrets with randomly drawn values in Vault KV version 2
 description:
-  - A field that is generated is drawn when it is missing and never changed afterwards; a field with a value is enforced.
+  - A generated field is drawn when it is missing and never changed afterwards; a field with a value is enforced.
   - All secrets are handled in one call. Values come back in I(secrets), so the task needs C(no_log).
-  - Check mode returns values that are drawn and thrown away for secrets that don't exist yet, so that later tasks can be checked.
+  - For secrets that don't exist yet check mode returns values that are thrown away, so that later tasks can be checked.
 options:
   address: {description: URL of Vault, type: str, required: true}
   ca_file: {description: Certificates that Vault's own is checked against, type: path, required: true}

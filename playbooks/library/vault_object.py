@@ -123,12 +123,11 @@ def converge(vault: Vault, objects: list[dict[str, Any]], *, write: bool) -> dic
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=CONNECTION | {"objects": {"type": "list", "elements": "dict", "required": True, "options": OBJECT}},
+        argument_spec=CONNECTION
+        | {"objects": {"type": "list", "elements": "dict", "required": True, "options": OBJECT}},
         supports_check_mode=True,
     )
-    result = run_in_vault(
-        module, lambda vault: converge(vault, module.params["objects"], write=not module.check_mode)
-    )
+    result = run_in_vault(module, lambda vault: converge(vault, module.params["objects"], write=not module.check_mode))
     module.exit_json(**result)
 
 

@@ -1,14 +1,14 @@
 """What the Vault modules share: a short-lived session got by an operator's client certificate.
 
-Runs on the controller. Speaks the HTTP API that HashiCorp Vault and OpenBao have in common. A token lives for one module
-call and is revoked at its end; no value read or written is ever logged.
+Runs on the controller. Speaks the HTTP API that HashiCorp Vault and OpenBao have in common. A token lives for one
+module call and is revoked at its end; no value read or written is ever logged.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 
@@ -49,7 +49,7 @@ class Vault:
         self._session.verify = parameters["ca_file"]
         self._session.cert = (parameters["client_certificate"], parameters["client_key"])
 
-    def __enter__(self) -> Vault:
+    def __enter__(self) -> Self:
         answer = self.request("POST", "auth/cert/login", {"name": self._role})
         if not answer:
             raise VaultError(f"cert login as {self._role} is not set up: auth/cert does not answer")

@@ -25,6 +25,7 @@ import threading
 import time
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ UNIT_URN = "urn:donvi:unit:"
 PATH = re.compile(r"/([0-9]{5})/([a-z][a-z0-9-]{0,63})")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request gets this status and reason."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -117,20 +118,20 @@ class Directory:
     def login(self, name: str, password: str) -> Account:
         """Find the account by uid or address and prove the password by binding.
 
-        :raises Refused: 401, without saying whether the name or the password was wrong.
+        :raises RefusedError: 401, without saying whether the name or the password was wrong.
         """
         if not name or not password:  # a bind without password is anonymous and would succeed
-            raise Refused(401, "name and password are needed")
+            raise RefusedError(401, "name and password are needed")
         account, must_change = self._find(name)
         connection = self._open()
         try:
             connection.simple_bind_s(account.dn, password)
         except ldap.INVALID_CREDENTIALS:
-            raise Refused(401, "wrong name or password") from None
+            raise RefusedError(401, "wrong name or password") from None
         finally:
             connection.unbind_s()
         if must_change:
-            raise Refused(403, "the first password must be changed before anything else")
+            raise RefusedError(403, "the first password must be changed before anything else")
         return account
 
     def holds(self, account: Account, role: str) -> bool:
@@ -148,7 +149,7 @@ class Directory:
         with self._lock:
             found = self._service().search_s(self._units, ldap.SCOPE_SUBTREE, query, ["uid", "pwdReset"])
         if len(found) != 1:
-            raise Refused(401, "wrong name or password")
+            raise RefusedError(401, "wrong name or password")
         dn, attributes = found[0]
         # uid=…,ou=people|probes,ou=<code>,ou=units,…
         unit = ldap.dn.str2dn(dn)[2][0][1]
@@ -214,7 +215,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer who the caller is, or why not."""
         try:
             status, body = 200, self._authorised()
-        except Refused as refusal:
+        except RefusedError as refusal:
             status, body = refusal.status, {"error": refusal.reason}
         except ldap.LDAPError as error:
             status, body = 503, {"error": "the directory doesn't answer"}
@@ -226,40 +227,40 @@ class Handler(BaseHTTPRequestHandler):
         unit = self._unit()
         match = PATH.fullmatch(self.path)
         if not match:
-            raise Refused(404, "paths are /<code>/<role>")
+            raise RefusedError(404, "paths are /<code>/<role>")
         code, role = match.groups()
         if role == "api" and self.server.settings["unit_bound"]:
             if code != unit:
-                raise Refused(403, "the certificate is another unit's")
+                raise RefusedError(403, "the certificate is another unit's")
             return {"unit": unit}
         account = self.server.directory.login(*self._credentials())
         if not account.unit == unit == code:
-            raise Refused(403, "account, certificate and path must be of one unit")
+            raise RefusedError(403, "account, certificate and path must be of one unit")
         if role not in self.server.settings["roles"] or not self.server.directory.holds(account, role):
-            raise Refused(403, "the account doesn't hold the role")
+            raise RefusedError(403, "the account doesn't hold the role")
         return {"unit": unit, "account": account.name, "role": role}
 
     def _unit(self) -> str:
         names = self.connection.getpeercert().get("subjectAltName", ())
         units = [value.removeprefix(UNIT_URN) for kind, value in names if kind == "URI" and value.startswith(UNIT_URN)]
         if len(units) != 1:
-            raise Refused(403, "the certificate names no unit")
+            raise RefusedError(403, "the certificate names no unit")
         return units[0]
 
     def _credentials(self) -> tuple[str, str]:
         kind, _, value = self.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "basic":
-            raise Refused(401, "name and password are needed")
+            raise RefusedError(401, "name and password are needed")
         try:
             name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise Refused(401, "the Authorization header can't be read") from None
+            raise RefusedError(401, "the Authorization header can't be read") from None
         return name, password
 
     def _send(self, status: int, body: dict[str, str]) -> None:
         raw = json.dumps(body, ensure_ascii=False).encode() + b"\n"
         self.send_response(status)
-        if status == 401:
+        if status == HTTPStatus.UNAUTHORIZED:
             self.send_header("WWW-Authenticate", f'Basic realm="{self.server.settings["system"]}", charset="UTF-8"')
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))
