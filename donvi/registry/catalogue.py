@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from donvi.errors import DataError
 from donvi.registry.documents import Document, read_document
 from donvi.registry.files import shown
-from donvi.registry.lookup import closest
-from donvi.registry.model import Post, Settings, System
-from donvi.registry.settings import unique
+from donvi.registry.model import EndpointRule, FlowRule, Post, Settings, System, Zone
+from donvi.registry.settings import known, servers, unique
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -40,25 +39,9 @@ def read_systems(folder: Path, settings: Settings, posts: Mapping[str, Post]) ->
     return {name: system for name, (system, _) in systems.items()}
 
 
-def servers(settings: Settings) -> list[str]:
-    """Return the names of the city's own servers, such as ``vault``."""
-    return [name for zone in settings.zones if zone.machine for name in zone.machine.names]
-
-
 def host_names(settings: Settings, systems: Mapping[str, System]) -> frozenset[str]:
     """Return the names directly below the city's domain that servers have; no unit's slug may be one of them."""
     return frozenset({*servers(settings), *(system.id for system in systems.values() if system.service)})
-
-
-def known(document: Document, path: str, what: str, name: str, names: Collection[str]) -> None:
-    """Refuse a name that isn't among those known.
-
-    :raises DataError: with the nearest known name.
-    """
-    if name not in names:
-        near = closest(name, names)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(names))}"
-        raise document.error(path, f"there is no {what} {name!r}", hint)
 
 
 def _references(system: System) -> Iterator[tuple[str, str, str]]:
@@ -108,16 +91,46 @@ def _check_parts(document: Document, system: System, settings: Settings) -> None
     for index, flow in enumerate(system.flows):
         if flow.host is None and not (system.service or system.apps):
             raise document.error(f"$.flows[{index}]", "the flow has no host", "name one of the city's servers")
+        _check_flow(document, f"$.flows[{index}]", flow, _target(system, flow, settings), settings)
+    for index, endpoint in enumerate(system.endpoints):
+        _check_endpoint(document, f"$.endpoints[{index}]", endpoint, settings)
     for index, certificate in enumerate(system.certificates):
         if bool(certificate.usages) != (certificate.purpose != "seal"):
             raise document.error(f"$.certificates[{index}]", "a seal has no usages, any other certificate has some")
+
+
+def _target(system: System, flow: FlowRule, settings: Settings) -> Zone:
+    """Return the zone where a flow ends."""
+    if flow.host is not None:
+        return next(zone for zone in settings.zones if zone.machine and flow.host in zone.machine.names)
+    return next(zone for zone in settings.zones if zone.id == system.zone)
+
+
+def _check_flow(document: Document, path: str, flow: FlowRule, zone: Zone, settings: Settings) -> None:
+    if not (zone.services or zone.machine):
+        raise document.error(path, f"nothing stands in zone {zone.id!r} where the flow ends", "city.yaml names it")
+    segment = next(segment for segment in settings.segments if segment.kind == flow.segment)
+    if zone.id not in segment.zones:
+        message = f"machines of segment {segment.kind!r} must not reach zone {zone.id!r}"
+        allowed = ", ".join(segment.zones) or "none"
+        raise document.error(f"{path}.segment", message, f"city.yaml lets them reach: {allowed}")
+    if not any((hosts.segment, hosts.role) == (flow.segment, flow.endpoint) for hosts in settings.hosts):
+        message = f"a machine of kind {flow.endpoint!r} has no addresses in segment {flow.segment!r}"
+        raise document.error(f"{path}.endpoint", message, "`hosts` in city.yaml gives it some")
+
+
+def _check_endpoint(document: Document, path: str, endpoint: EndpointRule, settings: Settings) -> None:
+    ranges = [h.main for h in settings.hosts if (h.segment, h.role) == (endpoint.segment, endpoint.role)]
+    if not any(first <= endpoint.host <= last for first, last in ranges):
+        message = f"{endpoint.host} isn't a number of a {endpoint.role} in segment {endpoint.segment!r}"
+        raise document.error(f"{path}.host", message, "`hosts` in city.yaml says which are")
 
 
 def _check_service(document: Document, system: System, settings: Settings) -> None:
     if system.service is None:
         return
     zone = next(zone for zone in settings.zones if zone.id == system.zone)
-    if zone.machine is None:
+    if not (zone.services or zone.machine):
         raise document.error("$.service", f"zone {zone.id!r} has no machine for a service", "city.yaml names it")
     if system.service.server == "stand-in" and system.id in servers(settings):
         raise document.error("$.id", f"{system.id!r} is the name of a server of the city", "choose another id")

@@ -54,22 +54,55 @@ class ZoneMachine(_File, frozen=True, kw_only=True):
 
 
 class Zone(_File, frozen=True, kw_only=True):
-    """A trust zone of the city's data centre."""
+    """A trust zone of the city's data centre.
+
+    services: the machine that answers for the zone's systems; without one, ``machine`` does.
+    """
 
     id: Identifier
     title: Title
     ipv4: str
     ipv6: str
     machine: ZoneMachine | None = None
+    services: ZoneMachine | None = None
+
+
+class Link(_File, frozen=True, kw_only=True):
+    """A connection that the machines of a zone may open to one of the city's servers in another zone."""
+
+    zone: Identifier
+    host: Identifier
+    protocol: Protocol
+    port: Port
+    title: Title
 
 
 class SegmentKind(_File, frozen=True, kw_only=True):
-    """A segment that every site has: which /24 of the unit's /20 and /64 of its /56, and the customer VLAN."""
+    """A segment that every site has: which /24 of the unit's /20 and /64 of its /56, and the customer VLAN.
 
-    kind: Identifier
+    zones: the trust zones that the segment's machines may ever reach; a flow to another zone is refused.
+    """
+
+    kind: Annotated[str, Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=13)]  # names an interface
     number: Annotated[int, Meta(ge=0, le=15)]
     vlan: Annotated[int, Meta(ge=2, le=4094)]
     title: Title
+    zones: tuple[Identifier, ...] = ()
+
+
+HostNumbers = tuple[Annotated[int, Meta(ge=2, le=254)], Annotated[int, Meta(ge=2, le=254)]]
+
+
+class HostRange(_File, frozen=True, kw_only=True):
+    """Which host numbers of a segment a kind of machine has, first and last.
+
+    main: at the main site, whose segments are /24. further: at a further site, whose segments are /27.
+    """
+
+    segment: Identifier
+    role: Identifier
+    main: HostNumbers
+    further: HostNumbers | None = None
 
 
 class Settings(_File, frozen=True, kw_only=True):
@@ -83,6 +116,8 @@ class Settings(_File, frozen=True, kw_only=True):
     zones: tuple[Zone, ...]
     segments: tuple[SegmentKind, ...]
     endpoint_roles: tuple[Identifier, ...]
+    hosts: tuple[HostRange, ...]
+    links: tuple[Link, ...] = ()
 
 
 # units.csv, units.sources.yaml, sites.csv, ledger.csv
@@ -115,10 +150,11 @@ class Unit(Struct, frozen=True, kw_only=True):
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """A place where the unit's people work."""
+    """A place where the unit's people work; ``number`` is 0 for the main one and never changes."""
 
     unit: str
     id: str
+    number: int
     title: str
 
 

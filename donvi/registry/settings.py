@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 from donvi.registry.addresses import network, overlap
 from donvi.registry.documents import Document, read_document
+from donvi.registry.lookup import closest
 from donvi.registry.model import Post, Posts, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 
@@ -25,10 +26,16 @@ def read_settings(path: Path) -> Settings:
     settings = document.parse(Settings)
     _check_pools(document, settings)
     _check_zones(document, settings)
+    _check_references(document, settings)
+    _check_hosts(document, settings)
     unique(document, "$.zones", "id", [zone.id for zone in settings.zones])
     unique(document, "$.segments", "kind", [segment.kind for segment in settings.segments])
     unique(document, "$.segments", "number", [segment.number for segment in settings.segments])
     unique(document, "$.segments", "vlan", [segment.vlan for segment in settings.segments])
+    for index, segment in enumerate(settings.segments):
+        if segment.vlan % 10:
+            hint = "the nine numbers after it are for further sites"
+            raise document.error(f"$.segments[{index}].vlan", f"{segment.vlan} isn't a multiple of ten", hint)
     return settings
 
 
@@ -52,6 +59,22 @@ def unique(document: Document, path: str, field: str, values: Sequence[object]) 
         if value in values[:index]:
             first = document.position(f"{path}[{values.index(value)}]")[0]
             raise document.error(f"{path}[{index}].{field}", f"{field} {value!r} stands in row {first} already")
+
+
+def servers(settings: Settings) -> list[str]:
+    """Return the names of the city's own servers, such as ``vault``."""
+    return [name for zone in settings.zones if zone.machine for name in zone.machine.names]
+
+
+def known(document: Document, path: str, what: str, name: str, names: Collection[str]) -> None:
+    """Refuse a name that isn't among those known.
+
+    :raises DataError: with the nearest known name.
+    """
+    if name not in names:
+        near = closest(name, names)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(names))}"
+        raise document.error(path, f"there is no {what} {name!r}", hint)
 
 
 def _prefix(document: Document, path: str, text: str, version: Literal[4, 6]) -> None:
@@ -84,3 +107,32 @@ def _check_zones(document: Document, settings: Settings) -> None:
                 raise document.error(path, f"{prefix} lies outside the city's reserved {reserved}")
         if pair := overlap((zone.id, getattr(zone, name)) for zone in settings.zones):
             raise document.error("$.zones", f"the {name} networks of zones {pair[0]} and {pair[1]} overlap")
+
+
+def _check_references(document: Document, settings: Settings) -> None:
+    zones, segments = [zone.id for zone in settings.zones], [segment.kind for segment in settings.segments]
+    for index, segment in enumerate(settings.segments):
+        for place, zone in enumerate(segment.zones):
+            known(document, f"$.segments[{index}].zones[{place}]", "zone", zone, zones)
+    for index, link in enumerate(settings.links):
+        known(document, f"$.links[{index}].zone", "zone", link.zone, zones)
+        known(document, f"$.links[{index}].host", "server", link.host, servers(settings))
+    for index, hosts in enumerate(settings.hosts):
+        known(document, f"$.hosts[{index}].segment", "segment", hosts.segment, segments)
+        known(document, f"$.hosts[{index}].role", "kind of machine", hosts.role, settings.endpoint_roles)
+
+
+def _check_hosts(document: Document, settings: Settings) -> None:
+    """Refuse ranges of host numbers that run backwards, leave their segment or overlap."""
+    for field, highest in (("main", 254), ("further", 30)):
+        taken: dict[str, list[tuple[int, int]]] = {}
+        for index, hosts in enumerate(settings.hosts):
+            if (numbers := getattr(hosts, field)) is None:
+                continue
+            (first, last), path = numbers, f"$.hosts[{index}].{field}"
+            if not first <= last <= highest:
+                raise document.error(path, f"{first} to {last} isn't a range of host numbers", f"up to {highest}")
+            others = taken.setdefault(hosts.segment, [])
+            if any(first <= end and start <= last for start, end in others):
+                raise document.error(path, f"some of the numbers {first} to {last} of {hosts.segment} are taken")
+            others.append((first, last))

@@ -18,6 +18,9 @@ COLUMNS = ("code", "name", "kind", "locality", "wave", "population_class", "pred
 KINDS = ("phường", "xã", "đặc khu")
 POPULATION_CLASSES = ("small", "medium", "large")
 
+FURTHER_SITES = 9
+"""Sites of a unit beside the main one: as many as there are /24 between the segments of the main site and transit."""
+
 _CODE = re.compile(r"[0-9]{5}")
 _SITE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -84,11 +87,14 @@ def read_sources(path: Path) -> tuple[str, ...]:
 def read_sites(path: Path, codes: Collection[str]) -> dict[str, tuple[Site, ...]]:
     """Return the sites of every unit by code, the main one first.
 
-    :raises DataError: an unknown unit, a doubled site, a unit without its site ``main``.
+    A site's number is written in the file, so that adding or closing a site renumbers none.
+
+    :raises DataError: an unknown unit, a doubled site or number, a unit without its site ``main``.
     """
     sites: dict[str, list[Site]] = {code: [] for code in sorted(codes)}
-    for row in read_table(path, ("unit", "id", "title")):
-        site = Site(unit=row["unit"], id=row["id"], title=row["title"])
+    for row in read_table(path, ("unit", "id", "number", "title")):
+        number = row.integer("number", 0, FURTHER_SITES)
+        site = Site(unit=row["unit"], id=row["id"], number=number, title=row["title"])
         if site.unit not in sites:
             raise row.error("unit", f"there is no unit {site.unit!r}", "units.csv lists the codes")
         if not _SITE.fullmatch(site.id):
@@ -99,5 +105,9 @@ def read_sites(path: Path, codes: Collection[str]) -> dict[str, tuple[Site, ...]
             raise row.error("id", f"unit {site.unit} has a site {site.id!r} already")
         if site.id != "main" and not sites[site.unit]:
             raise row.error("id", f"the first site of unit {site.unit} must be 'main'")
+        if (site.id == "main") != (site.number == 0):
+            raise row.error("number", f"{site.number} isn't a number of site {site.id!r}", "0 is the site main's")
+        if site.number in [other.number for other in sites[site.unit]]:
+            raise row.error("number", f"unit {site.unit} has a site {site.number} already", "take a number never used")
         sites[site.unit].append(site)
     return {code: tuple(found) for code, found in sites.items() if found}

@@ -43,6 +43,8 @@ def describe(city: City, code: str) -> Tenancy:
         app_roles=certificates.app_roles(facts),
         dns=network.dns(city, facts, machines),
         segments=segments,
+        hosts=network.hosts(city, segments),
+        zones=network.zone_networks(city),
         flows=network.flows(city, facts),
         apps=network.apps(city, facts),
         endpoints=machines,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from donvi.tenancy import names
 from donvi.tenancy.certificates import MOUNTS
-from donvi.tenancy.platform import NAME_SERVER, machine_addresses, server_names
+from donvi.tenancy.platform import NAME_SERVER
+from donvi.tenancy.servers import Server, servers
 
 if TYPE_CHECKING:
     from donvi.registry import City, System
@@ -32,7 +33,7 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in MOUNTS.values()} | {"web"}),
         "donvi_transit_keys": ["platform"],
         "donvi_zones": [zones[name] for name in sorted(zones)],
-        "donvi_servers": [_server(city, name) for name in server_names(city)],
+        "donvi_servers": [_server(city, name, server) for name, server in servers(city).items()],
     }
 
 
@@ -63,6 +64,5 @@ def _system(city: City, system: System) -> dict[str, Any]:
     }
 
 
-def _server(city: City, name: str) -> dict[str, str]:
-    ipv4, ipv6 = machine_addresses(server_names(city)[name])
-    return {"name": name, "host": names.city_host(city, name), "ipv4": ipv4, "ipv6": ipv6}
+def _server(city: City, name: str, server: Server) -> dict[str, str]:
+    return {"name": name, "host": names.city_host(city, name), "ipv4": server.ipv4, "ipv6": server.ipv6}

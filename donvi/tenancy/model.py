@@ -114,11 +114,48 @@ class Segment(Struct, frozen=True, kw_only=True):
     id: str  # <site>/<kind>
     site: str
     kind: str  # office | counter | voice-video | party | management | guest | transit
+    interface: str  # of the unit's gateway, office0
+    zones: tuple[str, ...]  # trust zones that its machines may ever reach
     vlan: int  # customer VLAN inside the unit's service VLAN
     ipv4: str
     ipv6: str
     gateway4: str
     gateway6: str
+
+
+class Hosts(Struct, frozen=True, kw_only=True):
+    """The addresses that machines of one kind have in a segment, first and last."""
+
+    id: str  # <site>/<segment kind>/<endpoint role>
+    site: str
+    segment: str  # segment kind
+    role: str
+    first4: str
+    last4: str
+    first6: str
+    last6: str
+
+
+class ZoneNetwork(Struct, frozen=True, kw_only=True):
+    """The network of a trust zone."""
+
+    id: str
+    interface: str  # of the core router, gov0
+    ipv4: str
+    ipv6: str
+
+
+class ZoneLink(Struct, frozen=True, kw_only=True):
+    """What a zone's machines may ask of one of the city's servers in another zone."""
+
+    id: str  # <zone>/<host>/<protocol>-<port>
+    zone: str
+    host: str
+    protocol: str  # tcp | udp
+    port: int
+    ipv4: str
+    ipv6: str
+    reason: str
 
 
 class Flow(Struct, frozen=True, kw_only=True):
@@ -128,8 +165,10 @@ class Flow(Struct, frozen=True, kw_only=True):
     system: str
     segment: str  # segment kind
     endpoint: str  # endpoint role: workstation, counter-pc, codec, gateway …
-    zone: str
+    zone: str  # where the host stands
     host: str
+    ipv4: str  # the host's addresses
+    ipv6: str
     protocol: str  # tcp | udp
     port: int
 
@@ -238,6 +277,8 @@ class Tenancy(Struct, frozen=True, kw_only=True):
     app_roles: tuple[AppRole, ...]
     dns: tuple[DnsRecord, ...]
     segments: tuple[Segment, ...]
+    hosts: tuple[Hosts, ...]
+    zones: tuple[ZoneNetwork, ...]
     flows: tuple[Flow, ...]
     apps: tuple[App, ...]
     endpoints: tuple[Endpoint, ...]
@@ -264,6 +305,8 @@ class Platform(Struct, frozen=True, kw_only=True):
 
     domain: str
     directory_base: str
+    zones: tuple[ZoneNetwork, ...]
+    links: tuple[ZoneLink, ...]
     dns: tuple[DnsRecord, ...]
     pki_urls: tuple[PkiUrls, ...]
     policies: tuple[VaultPolicy, ...]

@@ -75,3 +75,22 @@ def tsig_key(owner: str) -> str:
 def tsig_credential(owner: str) -> str:
     """KV path of the TSIG key of a unit (or ``platform``)."""
     return f"backends/dns/tsig/{owner}"
+
+
+MANAGEMENT_INTERFACE = "mgmt0"
+"""The interface by which the operator reaches a machine; nothing is forwarded to or from it."""
+
+
+def segment_interface(kind: str, site: int) -> str:
+    """Return the gateway's interface to a segment of a site: ``office0``, at the first further site ``office1``."""
+    return f"{kind}{site}"
+
+
+def router_interface(code: str) -> str:
+    """Return the core router's interface to a unit."""
+    return f"u{code}"
+
+
+def zone_interface(zone: str) -> str:
+    """Return the core router's interface to a trust zone."""
+    return f"{zone}0"

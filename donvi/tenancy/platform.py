@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from donvi.registry.addresses import address
 from donvi.tenancy import names
 from donvi.tenancy.certificates import MOUNTS
-from donvi.tenancy.model import DnsRecord, PkiUrls, Platform, TransitKey
+from donvi.tenancy.model import DnsRecord, PkiUrls, Platform, TransitKey, ZoneLink
+from donvi.tenancy.network import zone_networks
+from donvi.tenancy.servers import servers
 
 if TYPE_CHECKING:
-    from donvi.registry import City, Zone
+    from donvi.registry import City
 
 DIRECTORY = "directory"
 MAIL = "mail"
@@ -26,6 +27,8 @@ def platform_description(city: City) -> Platform:
     return Platform(
         domain=city.settings.domain,
         directory_base=city.settings.directory_base,
+        zones=zone_networks(city),
+        links=_links(city),
         dns=_dns(city),
         pki_urls=_pki_urls(city),
         policies=(),
@@ -35,27 +38,30 @@ def platform_description(city: City) -> Platform:
     )
 
 
-def server_names(city: City) -> dict[str, Zone]:
-    """Host names directly below the city's domain, each with the zone whose machine answers; sorted."""
-    zones = {zone.id: zone for zone in city.settings.zones}
-    found = {name: zone for zone in zones.values() if zone.machine for name in zone.machine.names}
-    found.update({system.id: zones[system.zone] for system in city.systems.values() if system.service})
-    return dict(sorted(found.items()))
-
-
-def machine_addresses(zone: Zone) -> tuple[str, str]:
-    """IPv4 and IPv6 address of the machine that stands in a zone."""
-    host = zone.machine.host if zone.machine else 0
-    return address(zone.ipv4, host), address(zone.ipv6, host)
+def _links(city: City) -> tuple[ZoneLink, ...]:
+    found = servers(city)
+    links = [
+        ZoneLink(
+            id=f"{link.zone}/{link.host}/{link.protocol}-{link.port}",
+            zone=link.zone,
+            host=names.city_host(city, link.host),
+            protocol=link.protocol,
+            port=link.port,
+            ipv4=found[link.host].ipv4,
+            ipv6=found[link.host].ipv6,
+            reason=link.title,
+        )
+        for link in city.settings.links
+    ]
+    return tuple(sorted(links, key=lambda link: link.id))
 
 
 def _dns(city: City) -> tuple[DnsRecord, ...]:
     domain = city.settings.domain
     records = []
-    for name, zone in server_names(city).items():
+    for name, server in servers(city).items():
         if name != NAME_SERVER:  # the zone itself is made with its name server
-            ipv4, ipv6 = machine_addresses(zone)
-            records += [_record(f"{name}.{domain}", "A", ipv4), _record(f"{name}.{domain}", "AAAA", ipv6)]
+            records += [_record(f"{name}.{domain}", "A", server.ipv4), _record(f"{name}.{domain}", "AAAA", server.ipv6)]
     records += [
         _record(domain, "MX", f"10 {MAIL}.{domain}."),
         _record(domain, "TXT", '"v=spf1 mx -all"'),
