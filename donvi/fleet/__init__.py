@@ -1,1 +1,1 @@
-"""Drives stacks through the engine: one by one, in order, with locks it can prove dead."""
+"""The driver of many stacks; for now, healing the lock that a dead run left behind."""

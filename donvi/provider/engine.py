@@ -25,6 +25,12 @@ class Engine:
         self._stub: engine_pb2_grpc.EngineStub | None = None
         self._lock = threading.Lock()
 
+    def at(self, address: str) -> None:
+        """Send to this engine from now on."""
+        with self._lock:
+            if address and address != self._address:
+                self._address, self._stub = address, None
+
     def info(self, urn: str, message: str) -> None:
         """Show a line beside a resource. Never fails: a line less is no reason to stop."""
         line = redact(message)

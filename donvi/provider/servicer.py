@@ -105,6 +105,21 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         self._made: Services | None = None
         self._making = threading.Lock()
 
+    @answered
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Learn the engine's address; the provider takes neither secrets, nor resource references, nor output values.
+
+        Secrets off means: the engine strips them from what it sends and marks outputs again by name.
+        """
+        self.engine.at(request.engine_address)
+        return provider_pb2.ProviderHandshakeResponse()
+
+    @answered
+    def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Serve another engine, when the provider was started beforehand."""
+        self.engine.at(request.address)
+        return empty_pb2.Empty()
+
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802 - names of the protocol
         """Return the provider's version."""
         return plugin_pb2.PluginInfo(version=self.version)
@@ -139,7 +154,6 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Remember where the systems are; without ``deployment`` (an import) the environment says it, when needed."""
         self._deployment_text = str(decode(request.args).get("deployment", ""))
-        # accept_secrets stays off: the engine strips secrets and marks outputs again by name
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     @answered
