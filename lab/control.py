@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from donvi.errors import DonviError, LabError
 from lab import cgroup, host, identity, image, inventory, lock, network, pki, plan, record, topology
-from lab.machine import Container, greets
+from lab.machine import CAPABILITIES, Container, greets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lab.record import Record
     from lab.settings import LabSettings
     from lab.topology import CityPlan, Machine, Topology
@@ -86,6 +88,8 @@ def down(settings: LabSettings, display: Display) -> None:
     :raises LockedError: a run holds the lab.
     :raises LabError: something can't be removed from the host.
     """
+    if not _exists(settings):
+        return
     with lock.hold(settings, "lab down"):
         _clear_host(settings, display)
 
@@ -95,6 +99,8 @@ def reset(settings: LabSettings, display: Display) -> None:
 
     :raises LockedError: a run holds the lab.
     """
+    if not _exists(settings):
+        return
     with lock.hold(settings, "lab reset"):
         _clear_host(settings, display)
         for entry in settings.home.iterdir():
@@ -102,6 +108,11 @@ def reset(settings: LabSettings, display: Display) -> None:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         (settings.home / "lock").unlink()
         settings.home.rmdir()
+
+
+def _exists(settings: LabSettings) -> bool:
+    """Say whether there is anything to take down; looking leaves no folder behind."""
+    return settings.home.exists() or bool(_labels(settings) or network.host_links(settings.prefix))
 
 
 def status(settings: LabSettings) -> LabStatus:
@@ -148,23 +159,41 @@ def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
 
 def _made_from(run: _Run, machine: Machine) -> dict[str, str]:
     """Return what a running machine must have been made from to be reused."""
-    return {"lab": run.record.id, "image": run.record.image, "boot": host.boot_id(), "machine": machine.likeness}
+    return {
+        "lab": run.record.id,
+        "image": run.record.image,
+        "boot": host.boot_id(),
+        "machine": machine.likeness,
+        "capabilities": CAPABILITIES,
+    }
 
 
 def _sort_out(run: _Run) -> set[str]:
     """Say which machines run as they should; clear away the rest, machines included that are no longer wanted."""
     wanted = {run.settings.label(machine.name): machine for machine in run.topology.machines}
-    reused = set()
+    reused, faulty = set(), []
     for label in sorted(_labels(run.settings) | set(wanted)):
-        container = Container(run.settings, label.removeprefix(f"{run.settings.prefix}-"))
-        machine = wanted.get(label)
+        container, machine = _container(run.settings, label), wanted.get(label)
         if machine and _is_sound(run, container, machine):
             reused.add(machine.name)
             run.display.machine(machine.name, "running")
         elif _traces(run.settings, container):
             run.display.machine(container.name, "clearing")
-            container.shut_down()
+            faulty.append(container)
+    _all_at_once(Container.shut_down, faulty)
     return reused
+
+
+def _container(settings: LabSettings, label: str) -> Container:
+    return Container(settings, label.removeprefix(f"{settings.prefix}-"))
+
+
+def _all_at_once(work: Callable[[Container], None], containers: Sequence[Container]) -> None:
+    """Do something with every machine at once; the first error is raised after all are done."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        futures = [pool.submit(work, container) for container in containers]
+    for future in futures:
+        future.result()
 
 
 def _is_sound(run: _Run, container: Container, machine: Machine) -> bool:
@@ -222,10 +251,8 @@ def _start(run: _Run, machine: Machine, *, running: bool) -> str:
 def _clear_host(settings: LabSettings, display: Display) -> None:
     """Stop all machines at once, then remove the network; look again to be sure that nothing is left."""
     labels = _labels(settings) | {settings.label(path.name) for path in (settings.home / "machines").glob("*/")}
-    containers = [Container(settings, label.removeprefix(f"{settings.prefix}-")) for label in sorted(labels)]
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        for _ in pool.map(lambda container: _stop(container, display), containers):
-            pass
+    containers = [_container(settings, label) for label in sorted(labels)]
+    _all_at_once(lambda container: _stop(container, display), containers)
     network.remove_links(settings.prefix)
     left = sorted(_labels(settings)) + network.host_links(settings.prefix)
     if left:

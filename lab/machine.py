@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NSPAWN_STATE = Path("/run/systemd/nspawn")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 30.0
+# beyond nspawn's default: Vault locks its memory, a router sets routes and packet filters
+CAPABILITIES = "CAP_IPC_LOCK,CAP_NET_ADMIN"
 # writes its own id where the lab finds it, enters the machine's cgroups, and becomes the machine's supervisor
 LAUNCH = """pid=$1 log=$2 groups=$3; shift 3
 echo $$ >"$pid"
@@ -84,7 +86,7 @@ class Container:
             "systemd-nspawn", "--quiet", "--boot", *self._arguments(),
             f"--network-namespace-path={network.namespace_path(self.settings, self.name)}",
             "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-            "--console=passive", "--capability=CAP_IPC_LOCK",
+            "--console=passive", f"--capability={CAPABILITIES}",
         ]  # fmt: skip
         (self.folder / "pid").unlink(missing_ok=True)
         places = [str(self.folder / "pid"), str(self.folder / "console.log"), groups]

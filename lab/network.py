@@ -7,6 +7,7 @@ from each other, and no machine forwards to or from it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,11 @@ def ensure(settings: LabSettings, topology: Topology) -> None:
             _make_link(settings, link, inside)
     for machine in topology.machines:
         _configure(settings, topology, machine)
+
+
+def hardware_address(machine: str, port: str) -> str:
+    """Return the port's hardware address, always the same: neighbours remember the one of before a restart."""
+    return "02:" + hashlib.sha256(f"{machine}/{port}".encode()).digest()[:5].hex(":")
 
 
 def remove_namespace(label: str) -> None:
@@ -102,7 +108,8 @@ def _ensure_bridge(settings: LabSettings) -> None:
 def _ensure_management(settings: LabSettings, machine: Machine) -> None:
     link, label = settings.management_link(machine.name), settings.label(machine.name)
     if not Path("/sys/class/net", link).exists():
-        run(["ip", "link", "add", link, "type", "veth", "peer", "name", MANAGEMENT, "netns", label])
+        peer = ["peer", "name", MANAGEMENT, "address", hardware_address(machine.name, MANAGEMENT), "netns", label]
+        run(["ip", "link", "add", link, "type", "veth", *peer])
     isolate = f"link set {link} type bridge_slave isolated on"
     _batch("", [f"link set {link} master {settings.bridge}", isolate, f"link set {link} up"])
 
@@ -114,8 +121,9 @@ def _make_link(settings: LabSettings, link: Link, inside: dict[str, set[str]]) -
             run(["ip", "-n", settings.label(port.machine), "link", "delete", port.name])
             inside[port.machine].discard(port.name)
     left, right = link.left, link.right
-    ends = ("netns", settings.label(left.machine), "type", "veth", "peer", "name", right.name)
-    run(["ip", "link", "add", left.name, *ends, "netns", settings.label(right.machine)])
+    near, far = hardware_address(left.machine, left.name), hardware_address(right.machine, right.name)
+    peer = ["peer", "name", right.name, "address", far, "netns", settings.label(right.machine)]
+    run(["ip", "link", "add", left.name, "address", near, "netns", settings.label(left.machine), "type", "veth", *peer])
 
 
 def _configure(settings: LabSettings, topology: Topology, machine: Machine) -> None:

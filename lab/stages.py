@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from lab.settings import LabSettings
 
+SIGN_OF_LIFE = 15.0  # seconds
+
 
 class Cost(msgspec.Struct, frozen=True):
     """What a stage took: seconds of wall clock, and of processor time in this process and its finished children."""
@@ -66,13 +68,15 @@ class Steps:
         self.costs: list[Cost] = []
         self._current = ""
         self._note = ""
-        self._begin = self._stage_begin = time.monotonic()
+        self._begin = self._stage_begin = self._last_line = time.monotonic()
         self._spinner = Spinner("dots")
         self._console = Console(file=self._stream)
 
     def note(self, text: str) -> None:
-        """Show what the stage is doing: redrawn on a terminal; elsewhere stages alone get lines."""
+        """Show what the stage is doing: redrawn on a terminal; elsewhere a line now and then, as a sign of life."""
         self._note = text
+        if time.monotonic() - self._last_line > SIGN_OF_LIFE:
+            self._line(f"{self._clock()}    {text}")
 
     def machine(self, name: str, state: str) -> None:
         """Show that a machine came to a state."""
@@ -85,7 +89,11 @@ class Steps:
                 self._current, self._note, self._stage_begin = stage.title, "", time.monotonic()
                 self._line(f"{self._clock()}  {stage.title} …")
                 before = _cpu()
-                result = stage.work(self)
+                try:
+                    result = stage.work(self)
+                except BaseException:
+                    self._line(f"{self._clock()}  {stage.title}: failed")
+                    raise
                 wall, cpu = time.monotonic() - self._stage_begin, _cpu() - before
                 cost = Cost(stage.title, round(wall, 2), round(cpu, 2), result)
                 self.costs.append(cost)
@@ -114,6 +122,7 @@ class Steps:
         return f"{time.monotonic() - self._begin:6.1f} s"
 
     def _line(self, text: str) -> None:
+        self._last_line = time.monotonic()
         if not self._console.is_terminal:
             print(text, file=self._stream, flush=True)
 

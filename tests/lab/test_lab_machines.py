@@ -1,0 +1,127 @@
+"""The machines of a whole lab: boot, reuse, isolation. Every test starts from a lab that is up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import access, control, topology
+from lab.display import PlainDisplay
+from tests.lab.names import GATEWAY, UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.settings import LabSettings
+
+MACHINES = ("core", "dc", GATEWAY)
+
+
+def pids(settings: LabSettings) -> dict[str, int | None]:
+    return {machine.name: machine.pid for machine in control.status(settings).machines}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_unit_of_a_machine_runs_after_the_boot(on: Callable[..., str], machine: str) -> None:
+    assert on(machine, "systemctl is-system-running --wait; hostname", check=False).split() == ["running", machine]
+
+
+def test_no_server_runs_before_a_playbook_enables_it(on: Callable[..., str]) -> None:
+    listening = on("dc", "ss -Hltn | awk '{print $4}' | sort -u").split()
+    assert {address.rpartition(":")[2] for address in listening} == {"22"}
+
+
+def test_a_second_up_reuses_every_machine(lab: LabSettings) -> None:
+    before = pids(lab)
+    control.up(lab, PlainDisplay())
+    assert pids(lab) == before
+    assert None not in before.values()
+
+
+def test_a_machine_with_another_host_key_is_refused(lab: LabSettings, tmp_path: Path) -> None:
+    known = lab.home / "ssh/known_hosts"
+    lines = known.read_text().splitlines()
+    swapped = tmp_path / "known_hosts"
+    keys = [line.split(" ", 1)[1] for line in lines]
+    swapped.write_text("\n".join(f"{line.split(' ')[0]} {keys[i - 1]}" for i, line in enumerate(lines)) + "\n")
+    argv = access.ssh_command(lab, "dc", ["true"])
+    wrong = [part.replace(str(known), str(swapped)) for part in argv]
+    assert subprocess.run(argv, check=False, stdin=subprocess.DEVNULL).returncode == 0
+    refused = subprocess.run(wrong, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 255
+    assert "Host key verification failed" in refused.stderr
+
+
+@pytest.mark.parametrize("family", ["data4", "data6"])
+def test_a_gateway_reaches_the_data_centre_through_the_router(
+    lab: LabSettings, on: Callable[..., str], family: str
+) -> None:
+    machines = {machine.name: machine for machine in control.status(lab).machines}
+    target, hop = getattr(machines["dc"], family), getattr(machines["core"], family)
+    answer = on(GATEWAY, f"ping -c1 -W2 {target}")
+    assert "1 received" in answer
+    assert "ttl=63" in answer, "one router decrements the hop count once"
+    assert "1 received" in on("dc", f"ping -c1 -W2 {hop}")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_management_network_connects_no_two_machines(
+    lab: LabSettings, on: Callable[..., str], machine: str
+) -> None:
+    others = [other.address for other in control.status(lab).machines if other.name != machine]
+    targets = " ".join([str(lab.host_address), *others])
+    alive = on(machine, f"for a in {targets}; do (ping -c1 -W1 $a >/dev/null && echo $a) & done; wait", check=False)
+    assert alive.split() == [str(lab.host_address)], "it reaches the operator, and no other machine that way"
+
+
+def test_the_operator_cannot_be_reached_from_a_unit_through_the_router(
+    lab: LabSettings, on: Callable[..., str]
+) -> None:
+    hop = next(machine.data4 for machine in control.status(lab).machines if machine.name == "core")
+    assert "1 received" in on(GATEWAY, f"ping -I transit0 -c1 -W1 {hop}")
+    assert "Packet filtered" in on(GATEWAY, f"ping -I transit0 -c1 -W1 {lab.host_address}", check=False)
+
+
+def test_keys_of_the_services_are_readable_by_root_alone(on: Callable[..., str]) -> None:
+    modes = on("dc", "stat -c '%U %a %n' /etc/donvi/tls/*.key").splitlines()
+    assert len(modes) >= 6
+    assert {line.rsplit(" ", 1)[0] for line in modes} == {"root 600"}
+
+
+def test_a_service_certificate_is_valid_for_name_and_address(lab: LabSettings, on: Callable[..., str]) -> None:
+    address = next(machine.address for machine in control.status(lab).machines if machine.name == "dc")
+    verify = "openssl verify -x509_strict -purpose sslserver -CAfile /etc/donvi/tls/root.crt"
+    for check in ("-verify_hostname vault.tphcm.test", f"-verify_ip {address}"):
+        assert on("dc", f"{verify} {check} /etc/donvi/tls/vault.crt").endswith("OK")
+    assert "mismatch" in on(
+        "dc", f"{verify} -verify_hostname mail.tphcm.test /etc/donvi/tls/vault.crt 2>&1", check=False
+    )
+
+
+def test_the_inventory_is_what_ansible_connects_with(lab: LabSettings) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible"), "-i", str(lab.home / "inventory.yml"), "all", "-m", "ansible.builtin.command", "-a", "hostname"],
+        capture_output=True, text=True, check=False, cwd=lab.repository, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(f"{machine} | CHANGED" in done.stdout for machine in MACHINES)
+
+
+def test_the_deployment_file_holds_addresses_and_no_place_on_the_host(lab: LabSettings) -> None:
+    text = (lab.home / "deployment.json").read_text()
+    assert set(json.loads(text)["machines"]) == set(MACHINES)
+    assert str(lab.home) not in text
+    assert "PRIVATE" not in text
+
+
+def test_an_added_unit_changes_nobody_elses_number() -> None:
+    before = topology.gateway_numbers({}, [UNIT, "26740"])
+    after = topology.gateway_numbers(before, ["25747", UNIT, "26740"])
+    assert {code: after[code] for code in before} == before
+    assert len(set(after.values())) == 3
+    assert topology.gateway_numbers(after, [UNIT]) == after, "a unit that is gone keeps its number"
