@@ -39,15 +39,17 @@ mounts: {description: Mounts that got a new intermediate, or would, type: list, 
 """
 
 import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.donvi_vault import CONNECTION, Vault, VaultError, run_in_vault
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OPTIONS = {
     "root_certificate": {"type": "path", "required": True},
