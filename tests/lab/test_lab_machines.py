@@ -104,10 +104,11 @@ def test_a_service_certificate_is_valid_for_name_and_address(lab: LabSettings, o
 
 
 def test_the_inventory_is_what_ansible_connects_with(lab: LabSettings) -> None:
+    program, inventory = Path(sys.executable).with_name("ansible"), lab.home / "inventory.yml"
+    argv = [program, "-i", inventory, "all", "-m", "ansible.builtin.command", "-a", "hostname"]
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible"), "-i", str(lab.home / "inventory.yml"), "all", "-m", "ansible.builtin.command", "-a", "hostname"],
-        capture_output=True, text=True, check=False, cwd=lab.repository, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        argv, capture_output=True, text=True, check=False, cwd=lab.repository, stdin=subprocess.DEVNULL
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(f"{machine} | CHANGED" in done.stdout for machine in MACHINES)
 
