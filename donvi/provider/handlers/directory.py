@@ -10,12 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from donvi.backends.directory import (
-    NOBODY,
     AccountSpec,
     ContainerSpec,
-    Entry,
     GroupSpec,
-    Mark,
     credential_path,
     ensure_account,
     ensure_container,
@@ -32,10 +29,12 @@ from donvi.backends.directory import (
 from donvi.errors import DonviError, PartialError
 from donvi.provider.handler import Failure, Found, Handler, Inputs, Result, handler
 from donvi.provider.handlers import checks
+from donvi.provider.handlers.entries import accepted, mark, same_name, uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from donvi.backends.directory import Entry, Mark
     from donvi.provider.handler import JSON
     from donvi.provider.services import Services
 
@@ -43,29 +42,6 @@ LONGEST_NAME = 200
 LONGEST_TEXT = 500
 LARGEST_ID = 2**31 - 2
 _UID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-
-
-def mark(inputs: Inputs) -> Mark:
-    """Return the owner mark that the inputs declare."""
-    return Mark(inputs.unit, inputs.key)
-
-
-def accepted(old: Inputs, new: Inputs) -> set[Mark]:
-    """Return the marks that an object in our state may carry when it is updated.
-
-    One without a mark was imported: the update marks it.
-    """
-    return {mark(new), mark(old)} if old.unit else {mark(new), NOBODY}
-
-
-def uuid(entry: Entry) -> dict[str, JSON]:
-    """Return the output that identifies an entry for good."""
-    return {"entryUuid": entry.one("entryUUID")}
-
-
-def same_name(known: str, real: str) -> str:
-    """Return a name as it was declared if it means the same, else as it really is."""
-    return known if known and names.same(known, real) else real
 
 
 class OrganizationalUnitInputs(Inputs, frozen=True, kw_only=True):
