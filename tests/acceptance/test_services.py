@@ -3,6 +3,7 @@
 import pytest
 
 from donvi.verify.ask import InconclusiveError
+from donvi.verify.ask.gateway import without_role
 
 
 def ask(answers, system, question):
@@ -38,11 +39,13 @@ def test_a_wrong_password_is_refused(answers, served):
 
 
 @pytest.mark.about("wrong-role")
-def test_an_account_without_the_role_is_refused(answers, served):
+def test_accounts_without_the_role_are_refused(answers, tenancy, served):
     system, role = served
     control(answers, system, role)
-    found = ask(answers, system, f"{role}/without-role")
-    assert (found.stage, found.status) == ("answered", 403), f"without {role}, {system} should answer 403; got {found}"
+    for account in without_role(tenancy, system, role):
+        found = ask(answers, system, f"{role}/as/{account.id}")
+        got = (found.stage, found.status)
+        assert got == ("answered", 403), f"{account.id} should get 403 as {role} of {system}; got {found}"
 
 
 @pytest.mark.about("no-certificate")

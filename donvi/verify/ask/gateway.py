@@ -101,12 +101,12 @@ def probes_of(tenancy: Tenancy, system: str) -> tuple[Account, ...]:
     return tuple(a for a in tenancy.accounts if a.kind == "probe" and any(grant.system == system for grant in a.grants))
 
 
-def without_role(tenancy: Tenancy, system: str, role: str) -> Account | None:
-    """Return a probe account with a good password that doesn't hold a role, if possible one of the same system."""
+def without_role(tenancy: Tenancy, system: str, role: str) -> tuple[Account, ...]:
+    """Return probe accounts that don't hold a role: those with another role of the system, and one without any."""
     probes = [a for a in tenancy.accounts if a.kind == "probe"]
     others = [a for a in probes if (system, role) not in {(grant.system, grant.role) for grant in a.grants}]
-    near = (a for a in others if any(grant.system == system for grant in a.grants))
-    return next(near, next(iter(others), None))
+    near = [a for a in others if any(grant.system == system for grant in a.grants)]
+    return (*near, *[a for a in others if a not in near][:1])
 
 
 def presented(tenancy: Tenancy, system: str) -> str:
@@ -204,8 +204,8 @@ def _service_questions(context: Context) -> dict[str, dict[str, Any]]:
             asked[f"tls/{system.id}/{role}/wrong-password"] = _changed(
                 _request(context, system, probe), password=WRONG_PASSWORD.reveal()
             )
-            if (outsider := without_role(tenancy, system.id, role)) is not None:
-                asked[f"tls/{system.id}/{role}/without-role"] = _request(context, system, outsider, role=role)
+            for other in without_role(tenancy, system.id, role):
+                asked[f"tls/{system.id}/{role}/as/{other.id}"] = _request(context, system, other, role=role)
             asked[f"tls/{system.id}/{role}/no-certificate"] = _changed(
                 _request(context, system, probe), certificate=None, key=None
             )

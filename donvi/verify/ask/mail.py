@@ -152,6 +152,7 @@ def _smtp(context: Context) -> Iterator[smtplib.SMTP_SSL]:
     finally:
         with suppress(smtplib.SMTPException, OSError):
             link.quit()
+        link.close()
 
 
 def _smtp_login(link: smtplib.SMTP_SSL, address: str, password: Secret | None) -> bool:
@@ -228,6 +229,8 @@ def _imap(context: Context) -> Iterator[imaplib.IMAP4_SSL]:
     finally:
         with suppress(imaplib.IMAP4.error, OSError):
             link.logout()
+        with suppress(OSError):  # logout leaves a connection open that the server broke off
+            link.shutdown()
 
 
 def _imap_login(link: imaplib.IMAP4_SSL, address: str, password: Secret | None) -> bool:

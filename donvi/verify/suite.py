@@ -1,0 +1,149 @@
+"""The pytest plugin that turns a unit's tenancy into tests: what is asked, what each test is about, what each got.
+
+``tests/acceptance/conftest.py`` registers it when a unit is named. All systems are asked at once, in the background,
+when the session starts; a test then judges one answer.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from donvi.verify.ask import InconclusiveError, directory, gateway, mail, names
+from donvi.verify.ask.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from donvi.registry import City
+    from donvi.tenancy import Tenancy
+    from donvi.tenancy.model import Check
+
+ASKED: dict[str, Callable[[Context], Any]] = {
+    "gateway": gateway.ask_gateway,
+    "mail": mail.ask_mail,
+    "neighbour": gateway.ask_neighbour,
+    "probes": directory.ask_probes,
+    "people": directory.ask_people,
+    "names": names.ask_names,
+}
+
+
+class Answers:
+    """What every system answered; each is asked once."""
+
+    def __init__(self, context: Context) -> None:
+        self._pool = ThreadPoolExecutor(len(ASKED), thread_name_prefix="ask")
+        self._running = {name: self._pool.submit(ask, context) for name, ask in ASKED.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        """Wait for the answers of one system; an error there is raised for every test that needs them."""
+        return self._running[name].result()
+
+    def close(self) -> None:
+        """Wait for what still runs."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Suite:
+    """The plugin for one unit.
+
+    :param city: its catalogue says which system a certificate belongs to.
+    :param tenancy: what must be true.
+    """
+
+    def __init__(self, city: City, tenancy: Tenancy) -> None:
+        self._tenancy = tenancy
+        self._cases = cases(city, tenancy)
+
+    @pytest.fixture(scope="session")
+    def tenancy(self) -> Tenancy:
+        """What must be true."""
+        return self._tenancy
+
+    @pytest.fixture(scope="session")
+    def context(self) -> Iterator[Context]:
+        """Addresses and credentials of this run."""
+        made = Context(self._tenancy, os.environ)
+        yield made
+        made.close()
+
+    @pytest.fixture(scope="session", autouse=True)
+    def answers(self, context: Context) -> Iterator[Answers]:
+        """What every system answered, by the names of :data:`ASKED`."""
+        asked = Answers(context)
+        yield asked
+        asked.close()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give a test one case per thing of the tenancy; its tuples are sorted, so the order never changes."""
+        for fixture in sorted(set(metafunc.fixturenames) & set(self._cases)):
+            values = self._cases[fixture]
+            metafunc.parametrize(fixture, list(values.values()), ids=list(values))
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Write on every test what it is about; add one for each check of the tenancy that no test covers."""
+        items[:] = [item for item in items if "NOTSET" not in item.name]  # the unit has nothing it would be about
+        covered = set()
+        for item in items:
+            system, subject = about(item)
+            covered.add((system, subject))
+            item.user_properties += [("system", system), ("subject", subject), ("title", title(item))]
+        for check in self._tenancy.checks:
+            if (check.system, check.subject) not in covered:
+                items.append(Uncovered.from_parent(items[0].session, name=f"test_{check.id}", check=check))
+
+
+def cases(city: City, tenancy: Tenancy) -> dict[str, dict[str, Any]]:
+    """Return what tests are run with: by fixture, the values by the name that is shown."""
+    owner = {rule.id: system.id for system in city.systems.values() for rule in system.certificates}
+    served = [
+        (s.id, gateway.role_of(p, s.id)) for s in gateway.services(tenancy) for p in gateway.probes_of(tenancy, s.id)
+    ]
+    return {
+        "probe": {a.id: a for a in tenancy.accounts if a.kind == "probe"},
+        "person": {a.id: a for a in tenancy.accounts if a.kind == "person"},
+        "served": {" ".join(pair): pair for pair in served},
+        "service": {s.id: s for s in gateway.services(tenancy)},
+        "interface": {s.id: s for s in gateway.interfaces(tenancy)},
+        "certificate": {c.id: (owner[c.id], c) for c in tenancy.certificates},
+        "record": {record.id: record for record in tenancy.dns},
+        "functional": {box.address: box.address for box in tenancy.mailboxes if box.kind == "functional"},
+        "alias": {alias.address: alias for alias in tenancy.aliases},
+    }
+
+
+def about(item: pytest.Item) -> tuple[str, str]:
+    """Return system and subject of a test: both from its marker, or the system from the case it is run with."""
+    marker = item.get_closest_marker("about")
+    if marker is None:
+        msg = f"{item.nodeid} doesn't say what it is about"
+        raise pytest.UsageError(msg)
+    *system, subject = marker.args
+    if system:
+        return system[0], subject
+    params = item.callspec.params  # type: ignore[attr-defined]
+    whole = params.get("service", params.get("interface"))
+    return (whole.id if whole else params.get("served", params.get("certificate"))[0]), subject
+
+
+def title(item: pytest.Item) -> str:
+    """Return a test's name as a sentence, with what it is run with."""
+    name, _, case = item.name.removeprefix("test_").partition("[")
+    return name.replace("_", " ") + (f": {case[:-1]}" if case else "")
+
+
+class Uncovered(pytest.Item):
+    """Something that must be true and that no test judges: never taken for a pass."""
+
+    def __init__(self, *, check: Check, **options: Any) -> None:
+        super().__init__(**options)
+        said = f"{check.id} is judged"
+        self.user_properties += [("system", check.system), ("subject", check.subject), ("title", said)]
+
+    def runtest(self) -> None:
+        """Say that nobody knows."""
+        raise InconclusiveError("no test of the acceptance suite judges this")
