@@ -6,7 +6,7 @@ TESTS := unit lab backends engine acceptance faults
 .PHONY: help up test test-vault lint lab-up lab-down lab-reset lab-status clean bootstrap
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 bootstrap: ## tools and Python environment, as far as they are missing
 	@tools/bootstrap
