@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from donvi.cli.lab.place import lab_settings
+from donvi.cli.output import console
+from donvi.registry import load_city
 
 if TYPE_CHECKING:
+    from donvi.cli.lab.opening import Opening
     from lab.settings import LabSettings
-    from lab.stages import Stage
 
 EPILOG = """
 Examples:
 
 `donvi lab open` · machines, servers, city platform, pilot units, proof; run again it changes nothing
 
-`donvi lab open --until servers` · what the tests of back ends need
+`donvi lab open --until servers` · machines and configured servers, no unit
+
+Exit code 0: every pilot unit is open. 1: a stage failed, or a check did.
 """
 
 
-def open_(
-    until: Annotated[str, typer.Option(help="Stop after: servers, or units.")] = "units",
-) -> None:
+class Until(StrEnum):
+    """Where to stop."""
+
+    SERVERS = "servers"
+    UNITS = "units"
+
+
+def open_(until: Annotated[Until, typer.Option(help="The last thing to bring up.")] = Until.UNITS) -> None:
     """Bring up the lab, configure its servers, open the pilot units and prove it."""
+    city = load_city()  # bad data is refused before anything starts
     settings = lab_settings()
+    from donvi.cli.lab.opening import Opening
     from lab import stages
 
-    stages.run(settings, all_stages(settings, until), "make up")
+    opening = Opening(settings, city)
+    later = opening.stages() if until is Until.UNITS else []
+    stages.run(settings, [*stages.lab_stages(settings), *later], "make up")
+    if later and not _render(opening, settings):
+        raise typer.Exit(1)
 
 
-def all_stages(settings: LabSettings, until: str) -> list[Stage]:
-    """Return the stages of a run; the ones after the servers belong to the engine."""
-    from lab import stages
+def _render(opening: Opening, settings: LabSettings) -> bool:
+    """Print the readiness table and where to look; say whether every unit is open."""
+    from donvi.verify import matrix
 
-    found = stages.lab_stages(settings)
-    if until == "servers":
-        return found
-    return found
+    out = console()
+    out.print()
+    for line in matrix.finding_lines(opening.verdicts):
+        out.print(line)
+    out.print(matrix.readiness_table(opening.verdicts))
+    first = opening.verdicts[0]
+    out.print(
+        "\nWhere to look:\n"
+        f"  uv run donvi show {first.unit}       what the unit has, who can do what and why\n"
+        f"  uv run donvi verify {first.unit}     ask the real systems again\n"
+        '  eval "$(uv run donvi lab env)"; pulumi stack ls     the official command line\n'
+        f"  uv run donvi lab ssh dc        the shared servers; state and logs in {settings.home}",
+        highlight=False,
+    )
+    return all(verdict.open for verdict in opening.verdicts)

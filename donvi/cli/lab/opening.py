@@ -1,0 +1,113 @@
+"""The stages of ``donvi lab open`` that need the engine: city platform, pilot units, proof."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from stacks.driver import Operation, StackDriver
+from lab import environment
+from lab.stages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stacks.driver import Outcome, Step
+    from donvi.registry import City
+    from donvi.verify import CheckResult, Verdict
+    from lab.settings import LabSettings
+    from lab.stages import Progress
+
+T = TypeVar("T")
+PLATFORM = "platform"
+AT_ONCE = 2  # units; a run of one keeps about one core busy
+
+
+class Opening:
+    """Opens the city platform and the units that have a roster, then asks the real systems.
+
+    :ivar verdicts: what the proof saw, in the order of the codes; empty before it ran.
+    """
+
+    def __init__(self, settings: LabSettings, city: City) -> None:
+        self._settings = settings
+        self._city = city
+        self._codes = tuple(sorted(city.people))
+        self._environ: dict[str, str] = {}
+        self.verdicts: list[Verdict] = []
+
+    def stages(self) -> list[Stage]:
+        """Return the stages, in order."""
+        return [
+            Stage("City platform", self._platform),
+            Stage("Pilot units", self._units),
+            Stage("Proof", self._proof),
+        ]
+
+    def _driver(self) -> StackDriver:
+        # a fresh token for every stage: it lives shorter than the slowest run
+        self._environ = environment.variables(self._settings, "apply")
+        return StackDriver(self._environ, repository=self._settings.repository)
+
+    def _platform(self, progress: Progress) -> str:
+        return _told([_up(self._driver(), PLATFORM, progress)])
+
+    def _units(self, progress: Progress) -> str:
+        driver = self._driver()
+        stacks = [f"{code}-{self._city.allotments[code].slug}" for code in self._codes]
+        return _told(side_by_side([lambda stack=stack: _up(driver, stack, progress) for stack in stacks]))
+
+    def _proof(self, progress: Progress) -> str:
+        from donvi.verify import verify
+
+        self._driver()
+        counted = _Counter(progress)
+        self.verdicts = side_by_side(
+            [lambda code=code: verify(code, environ=self._environ, on_check=counted) for code in self._codes]
+        )
+        closed = [verdict.unit for verdict in self.verdicts if not verdict.open]
+        return f"not open: {', '.join(closed)}" if closed else f"{counted.done} checks passed"
+
+
+class _Counter:
+    """Counts checks of units that are asked at the same time."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = Lock()
+        self.done = 0
+
+    def __call__(self, check: CheckResult) -> None:
+        with self._lock:
+            self.done += 1
+        self._progress.note(f"{self.done} checks · {check.system}: {check.title}")
+
+
+def side_by_side(works: Sequence[Callable[[], T]]) -> list[T]:
+    """Run the works, a few at once, and return their results in order.
+
+    Every work runs to its end even when another fails; then the first error is raised, the others noted on it.
+    """
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        futures = [pool.submit(work) for work in works]
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    if errors:
+        for other in errors[1:]:
+            errors[0].add_note(str(other))
+        raise errors[0]
+    return [future.result() for future in futures]
+
+
+def _up(driver: StackDriver, stack: str, progress: Progress) -> Outcome:
+    def tell(step: Step) -> None:
+        if step.op not in {"same", "read"}:
+            progress.note(f"{stack}: {step.op} {step.name} {step.state}")
+
+    driver.ensure(stack)
+    return driver.run(Operation.UP, stack, on_step=tell)
+
+
+def _told(outcomes: list[Outcome]) -> str:
+    changed = sum(outcome.changed for outcome in outcomes)
+    return f"{changed} changes" if changed else "no change"
