@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
 LOCKED = "the stack is currently locked by"
 NAMED_IN_ERROR = 5
 TAIL_LINES = 10
@@ -120,18 +121,18 @@ class StackDriver:
         begun = time.monotonic()
         outcome = Outcome(stack, operation)
         problems = _Problems()
-        process = self._start(_command(operation, stack, refresh=refresh))
-        try:
-            for event in _events(process, problems):
-                problems.look_at(event)
-                outcome.changes = event.get("summaryEvent", {}).get("resourceChanges") or outcome.changes
-                step = _step(stack, event)
-                if step is not None and on_step is not None:
-                    on_step(step)
-            status = process.wait()
-        except BaseException:
-            _interrupt(process)
-            raise
+        with self._start(_command(operation, stack, refresh=refresh)) as process:
+            try:
+                for event in _events(process, problems):
+                    problems.look_at(event)
+                    outcome.changes = event.get("summaryEvent", {}).get("resourceChanges") or outcome.changes
+                    step = _step(stack, event)
+                    if step is not None and on_step is not None:
+                        on_step(step)
+                status = process.wait()
+            except BaseException:
+                _interrupt(process)
+                raise
         outcome.seconds = time.monotonic() - begun
         if status != 0:
             raise problems.error(operation, stack, status)
@@ -204,7 +205,7 @@ class _Problems:
                 f"stack {stack} is locked: {redact(' '.join(self.tail)) or held}",
                 hint=f"wait for the other run, or if it is dead run `donvi unlock {stack}`",
             )
-        own = [line for line in self.said if line not in {"update failed", "preview failed"}] or list(self.tail)
+        own = [line for line in self.said if not line.endswith(NOISE)] or list(self.tail)
         told = "; ".join(own[:NAMED_IN_ERROR]) or f"pulumi ended with exit code {status}"
         more = f"; and {len(own) - NAMED_IN_ERROR} more" if len(own) > NAMED_IN_ERROR else ""
         return EngineError(

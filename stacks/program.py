@@ -63,12 +63,20 @@ def _platform(city: City) -> None:
 def _unit(city: City, stack: str) -> None:
     code = unit_code(city, stack)
     platform = pulumi.StackReference(f"organization/{pulumi.get_project()}/{PLATFORM}")
-    opts = _city(platform.require_output("deployment"))
+    opts = _city(platform.get_output("deployment").apply(_brought_up))
     tenancy = describe(city, code)
     unit = UnitTenancy("unit", UnitTenancyConfig(tenancy, city.settings.domain), opts)
     pulumi.export("unit", {"code": code, "name": tenancy.unit.name, "domain": tenancy.unit.domain})
     pulumi.export("verdict", unit.verification.verdict)
     pulumi.export("verifiedAt", unit.verification.finished_at)
+
+
+def _brought_up(deployment: object) -> str:
+    """The platform's output; an engine error without a trace when there is none yet."""
+    if not isinstance(deployment, str):
+        told = UsageError(f"the stack {PLATFORM} doesn't say where the systems are", hint="run `pulumi up -s platform`")
+        raise pulumi.RunError(str(told))
+    return deployment
 
 
 def _city(deployment: pulumi.Input[str]) -> pulumi.ResourceOptions:
