@@ -47,7 +47,7 @@ path "sys/policies/acl/*" { capabilities = ["read"] }
 path "auth/approle/role/+" { capabilities = ["read"] }
 path "auth/approle/role/+/role-id" { capabilities = ["read"] }
 path "pki-gateway/roles/*" { capabilities = ["read"] }
-path "pki-gateway/config/urls" { capabilities = ["read"] }
+path "pki-service/config/urls" { capabilities = ["read"] }
 """
 
 

@@ -119,7 +119,7 @@ class DnsReader:
         except (dns.tsig.PeerError, dns.tsig.BadSignature) as error:
             # Knot answers BADKEY alike for a key it doesn't know and for a name outside the key's rights
             raise PermissionDeniedError(
-                f"{self._server} doesn't let the TSIG key {message.keyname} change this name: {type(error).__name__}",
+                f"{self._server} doesn't let the TSIG key {str(message.keyname).rstrip('.')} change this name: {type(error).__name__}",
                 hint="a unit's key changes its own domain only; if the key is new, run the datacentre playbook",
             ) from None
         except (OSError, EOFError, dns.exception.Timeout) as error:
@@ -247,7 +247,7 @@ def _require(
     if seen is None:
         update.absent(name, kind)
     else:
-        update.present(name, seen)
+        update.present(name, *seen)  # records, not the set: a prerequisite's TTL must be 0 (RFC 2136, 2.4.2)
 
 
 def _put(

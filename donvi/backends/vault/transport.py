@@ -285,7 +285,7 @@ def _innermost(error: BaseException) -> str:
             break
         error = inner
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.rsplit(": ", 1)[-1] or type(error).__name__
+    return re.sub(r"\[Errno -?\d+\] ", "", text.rsplit(": ", 1)[-1]) or type(error).__name__
 
 
 def _leaves(value: object) -> Iterator[str]:

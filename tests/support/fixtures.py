@@ -1,0 +1,65 @@
+"""Servers of the tests' own on loopback, started once per session; ``tests/backends/conftest.py`` offers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from donvi.deployment import Deployment, DirectoryPlace, DnsPlace, Machine, MailPlace, VaultPlace
+from donvi.provider.services import Services
+from tests.support import dns_server, ssh_server, vault_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.dns_server import DnsServer
+    from tests.support.ssh_server import SshServer
+    from tests.support.vault_server import VaultServer
+
+
+@pytest.fixture(scope="session")
+def own_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    """A Vault in memory; OpenBao, or what ``DONVI_TEST_VAULT`` names."""
+    with vault_server.running(tmp_path_factory.mktemp("vault")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def own_dns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DnsServer]:
+    """A Knot with the zone ``tphcm.test`` and two units' TSIG keys."""
+    with dns_server.running(tmp_path_factory.mktemp("knot")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def own_machine(tmp_path_factory: pytest.TempPathFactory, own_vault: VaultServer) -> Iterator[SshServer]:
+    """An sshd that trusts the own Vault's SSH key; its scripts run on this host."""
+    with ssh_server.running(tmp_path_factory.mktemp("sshd"), own_vault) as server:
+        yield server
+
+
+def deployment(address: str = "127.0.0.1", port: int = 1, *, vault: str = "", dns: int = 1) -> Deployment:
+    """Return a deployment whose machine ``gw-26506`` and servers are on loopback."""
+    return Deployment(
+        city_domain="tphcm.test",
+        vault=VaultPlace(vault),
+        directory=DirectoryPlace(""),
+        mail=MailPlace("", "", "", ""),
+        dns=DnsPlace(address, dns),
+        machines={"gw-26506": Machine(address, port)},
+    )
+
+
+def run_services(
+    vault: VaultServer, policy: str, *, machine: SshServer | None = None, dns: DnsServer | None = None, clock: str = ""
+) -> Services:
+    """Return what a provider process works with, as a token of that policy."""
+    environ = {
+        "VAULT_TOKEN": vault.token(policy),
+        "VAULT_CACERT": vault.ca_file,
+        "DONVI_KNOWN_HOSTS": str(machine.known_hosts) if machine else "",
+        "DONVI_CLOCK": clock,
+    }
+    place = deployment(port=machine.port if machine else 1, vault=vault.address, dns=dns.port if dns else 1)
+    return Services(place, environ)
