@@ -12,7 +12,7 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import bonsai
 
@@ -133,6 +133,12 @@ class Directory:
 
     def __repr__(self) -> str:
         return f"<Directory {self.url} as {self.bind_dn}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the idle connections; the directory may be used again afterwards."""
