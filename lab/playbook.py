@@ -26,7 +26,7 @@ def run(settings: LabSettings, playbook: str, tell: Callable[[str], None], *opti
     :raises LabError: a machine failed; the message holds Ansible's last words, the whole output is in ``logs/``.
     """
     log = settings.home / "logs" / f"{playbook}.log"
-    log.parent.mkdir(exist_ok=True)
+    log.parent.mkdir(mode=0o700, exist_ok=True)
     command = ["ansible-playbook", "-i", str(settings.home / "inventory.yml"), f"playbooks/{playbook}.yml", *options]
     environ = {
         **os.environ,

@@ -152,19 +152,20 @@ class BackgroundTools:
 
     def begin(self, _: Progress) -> str:
         """Start building what is missing."""
+        missing = tools.missing(self._settings)
+        if not missing:
+            return "ready"
         self._future = self._pool.submit(tools.ensure, self._settings)
         self._pool.shutdown(wait=False)
-        return "building in the background" if not self._future.done() else "ready"
+        return f"building {' and '.join(tool.name for tool in missing)} in the background"
 
     def finish(self, progress: Progress) -> str:
         """Wait for the build.
 
         :raises LabError: it failed.
         """
-        if self._future is None:
-            tools.ensure(self._settings, progress.note)
-        else:
-            progress.note("compiling; minutes on a machine that never did, then cached")
+        if self._future is not None:
+            progress.note("compiling: minutes on a machine that never did, then cached")
             self._future.result()
         return ""
 

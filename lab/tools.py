@@ -79,12 +79,16 @@ def ensure(settings: LabSettings, tell: Callable[[str], None] = lambda _: None) 
 
     :raises LabError: a build failed; its last lines are in the message.
     """
-    if all((folder(settings, tool) / tool.name).exists() for tool in NEEDED):
-        return
-    if on_path(settings, PULUMI) and shutil.which(PYTHON_HOST.name):
-        return
-    for tool in NEEDED:
+    for tool in missing(settings):
         ensure_built(settings, tool, tell)
+
+
+def missing(settings: LabSettings) -> list[Tool]:
+    """Return the tools that have to be built."""
+    unbuilt = [tool for tool in NEEDED if not (folder(settings, tool) / tool.name).exists()]
+    if unbuilt and on_path(settings, PULUMI) and shutil.which(PYTHON_HOST.name):
+        return []
+    return unbuilt
 
 
 def on_path(settings: LabSettings, tool: Tool) -> bool:
