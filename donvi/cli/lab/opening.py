@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from stacks.driver import Operation, StackDriver
 from lab import environment
 from lab.stages import Stage
+from stacks.driver import Operation, StackDriver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stacks.driver import Outcome, Step
     from donvi.registry import City
     from donvi.verify import CheckResult, Verdict
     from lab.settings import LabSettings
     from lab.stages import Progress
+    from stacks.driver import Outcome, Step
 
 T = TypeVar("T")
 PLATFORM = "platform"
@@ -56,7 +57,7 @@ class Opening:
     def _units(self, progress: Progress) -> str:
         driver = self._driver()
         stacks = [f"{code}-{self._city.allotments[code].slug}" for code in self._codes]
-        return _told(side_by_side([lambda stack=stack: _up(driver, stack, progress) for stack in stacks]))
+        return _told(side_by_side([partial(_up, driver, stack, progress) for stack in stacks]))
 
     def _proof(self, progress: Progress) -> str:
         from donvi.verify import verify
@@ -64,7 +65,7 @@ class Opening:
         self._driver()
         counted = _Counter(progress)
         self.verdicts = side_by_side(
-            [lambda code=code: verify(code, environ=self._environ, on_check=counted) for code in self._codes]
+            [partial(verify, code, environ=self._environ, on_check=counted) for code in self._codes]
         )
         closed = [verdict.unit for verdict in self.verdicts if not verdict.open]
         return f"not open: {', '.join(closed)}" if closed else f"{counted.done} checks passed"
