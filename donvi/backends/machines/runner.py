@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
+import re
 import secrets
+import select
 import shlex
 import subprocess
 import threading
@@ -109,15 +112,8 @@ class SshRunner:
     def close(self) -> None:
         """End the shared connections and remove the key; a later :meth:`run` starts afresh."""
         folder = self._identity.folder
-        if folder is not None:
-            for socket in folder.glob("mux-*"):
-                subprocess.run(
-                    ["ssh", "-F", "/dev/null", "-o", f"ControlPath={socket}", "-O", "exit", "machine"],
-                    env=ENVIRONMENT,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    check=False,
-                )
+        for socket in folder.glob("mux-*") if folder is not None else ():
+            _end_master(socket)
         self._identity.destroy()
         self._connected.clear()
 
@@ -175,6 +171,30 @@ def _envelope(script: str, arguments: tuple[str, ...], stdin: str) -> str:
     quoted = " ".join(shlex.quote(argument) for argument in arguments)
     feed = stdin if not stdin or stdin.endswith("\n") else stdin + "\n"
     return f"donvi_main() {{\n{script}\n}}\ndonvi_main {quoted} <<'{end}'\n{feed}{end}\n"
+
+
+def _end_master(socket: Path) -> None:
+    """End the process that holds a shared connection, and wait until it is gone."""
+    running = re.search(r"pid=(\d+)", _control(socket, "check"))
+    watch = None
+    with contextlib.suppress(OSError):  # it ended by itself
+        watch = os.pidfd_open(int(running[1])) if running else None
+    _control(socket, "exit")
+    if watch is not None:
+        select.select([watch], [], [], CONNECT_SECONDS)
+        os.close(watch)
+
+
+def _control(socket: Path, command: str) -> str:
+    done = subprocess.run(
+        ["ssh", "-F", "/dev/null", "-o", f"ControlPath={socket}", "-O", command, "machine"],
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stderr
 
 
 def _connection_error(machine: str, place: Machine, stderr: str, known_hosts: str) -> BackendError:

@@ -6,9 +6,11 @@ which importing needs. Entries are never removed: a revoked one says since when.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from donvi.backends.pki.facts import Facts, facts_of
 from donvi.backends.pki.spec import CertificateSpec
@@ -27,6 +29,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     pem: str
     chain: tuple[str, ...]  # PEM of the issuers, leaf's issuer first, root left out
     revoked: str = ""  # RFC 3339, "" as long as it is good
+    archived: str = ""  # RFC 3339 with microseconds: of two certificates of one second, the later one counts
 
     @property
     def bundle(self) -> str:
@@ -51,12 +54,14 @@ class Archive:
         found = [self.entry(unit, certificate, serial) for serial in serials if not serial.endswith("/")]
         return sorted((entry for entry in found if entry), key=_age, reverse=True)
 
-    def add(self, entry: Entry) -> None:
-        """Archive a certificate that was just signed.
+    def add(self, entry: Entry) -> Entry:
+        """Archive a certificate that was just signed, and return the entry with the time of that.
 
         :raises ConflictError: its serial is archived already.
         """
-        self._vault.kv_write(_path(entry), _encode(entry), cas=0)
+        stamped = replace(entry, archived=datetime.now(UTC).isoformat(timespec="microseconds"))
+        self._vault.kv_write(_path(entry), _encode(stamped), cas=0)
+        return stamped
 
     def change(self, entry: Entry) -> None:
         """Write an entry anew: revoked, or with another time of renewal."""
@@ -68,7 +73,7 @@ def _path(entry: Entry) -> str:
 
 
 def _age(entry: Entry) -> tuple[Any, ...]:
-    return (entry.facts.not_before, entry.facts.not_after, entry.facts.serial)
+    return (entry.facts.not_before, entry.archived, entry.facts.serial)
 
 
 def _encode(entry: Entry) -> dict[str, Any]:
@@ -81,6 +86,7 @@ def _encode(entry: Entry) -> dict[str, Any]:
         "ttl_hours": entry.spec.ttl_hours,
         "renew_after_hours": entry.spec.renew_after_hours,
         "revoked": entry.revoked,
+        "archived": entry.archived,
     }
 
 
@@ -105,6 +111,7 @@ def _decode(unit: str, certificate: str, data: dict[str, Any]) -> Entry:
         pem=data["pem"],
         chain=tuple(_split(data.get("chain", ""))),
         revoked=str(data.get("revoked", "")),
+        archived=str(data.get("archived", "")),
     )
 
 

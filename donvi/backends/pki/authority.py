@@ -123,8 +123,7 @@ class Authority:
             uris=spec.uris,
             ttl_hours=spec.ttl_hours,
         )
-        entry = Entry(spec=spec, facts=facts_of(signed.pem), pem=signed.pem, chain=signed.chain)
-        self._archive.add(entry)
+        entry = self._archive.add(Entry(spec=spec, facts=facts_of(signed.pem), pem=signed.pem, chain=signed.chain))
         self._verify(entry, public_key)
         return entry
 

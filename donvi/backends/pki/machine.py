@@ -39,7 +39,7 @@ if [ ! -s "$base.key" ]; then
 fi
 chmod 0600 "$base.key"
 openssl req -new -key "$base.key" -subj "/CN=$1 $2" -out "$base.csr.$$"
-mv -f "$base.csr.$$" "$base.csr"
+mv -fT "$base.csr.$$" "$base.csr"
 cat "$base.csr"
 """
 )
@@ -66,7 +66,7 @@ if [ "$(openssl x509 -in "$base.crt.$$" -noout -pubkey)" != "$(openssl pkey -in 
     exit 65
 fi
 chmod 0644 "$base.crt.$$"
-mv -f "$base.crt.$$" "$base.crt"
+mv -fT "$base.crt.$$" "$base.crt"
 """
 )
 
