@@ -68,13 +68,14 @@ class Trust:
         self._key = key
         self._lists = folder / "revoked.pem"
         self._lock = threading.Lock()
-        self._fetched = 0.0
+        self._asked = float("-inf")
         self._context = self._build()
 
     def context(self) -> ssl.SSLContext:
         """The settings for a new connection; fetches the lists when they are older than LIST_AGE."""
         with self._lock:
-            if time.monotonic() - self._fetched > LIST_AGE:
+            if time.monotonic() - self._asked > LIST_AGE:
+                self._asked = time.monotonic()
                 self._refresh()
             return self._context
 
@@ -91,7 +92,6 @@ class Trust:
             return
         self._lists.write_bytes(b"\n".join(lists))
         self._context = self._build()
-        self._fetched = time.monotonic()
 
     def _build(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
