@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -37,8 +38,8 @@ def readiness_table(verdicts: Iterable[Verdict], *, title: str = "Readiness") ->
     """
     rows = list(verdicts)
     systems = sorted({system.system for verdict in rows for system in verdict.systems})
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("unit", no_wrap=True)
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("unit")
     for system in systems:
         table.add_column(system, justify="center", no_wrap=True)
     for verdict in rows:

@@ -5,12 +5,16 @@ import pytest
 from donvi.verify.ask import InconclusiveError
 from donvi.verify.ask.gateway import without_role
 
+CANNOT_SAY = {502, 503, 504}
+
 
 def ask(answers, system, question):
     """Return the answer to a question; a dead target can't be judged."""
     found = answers["gateway"].services[f"{system}/{question}"]
     if found.stage == "unreachable":
         raise InconclusiveError(f"{system} doesn't answer: {found.detail}")
+    if found.status in CANNOT_SAY:
+        raise InconclusiveError(f"{system} is up but can't judge: HTTP {found.status}, what it asks may be down")
     assert found.stage != "unequipped", f"the unit can't ask {system}: {found.detail}"
     return found
 
@@ -78,7 +82,7 @@ def refused_to_neighbour(answers, question):
     if neighbour is None:
         pytest.skip("there is no gateway of another unit with a certificate to try with now")
     found = neighbour[question]
-    if found.stage in {"unreachable", "unequipped"}:
-        raise InconclusiveError(f"the other unit's gateway could not ask {question}: {found.detail}")
+    if found.stage in {"unreachable", "unequipped"} or found.status in CANNOT_SAY:
+        raise InconclusiveError(f"the other unit's gateway could not ask {question}: {found}")
     refused = found.stage == "refused" or (found.stage, found.status) == ("answered", 403)
     assert refused, f"another unit's certificate should be refused on this unit's path; got {found}"
