@@ -75,7 +75,7 @@ def stored(kind: type[I], properties: Mapping[str, Value], fallback: I | None = 
 
 def plain(value: Inputs) -> dict[str, JSON]:
     """Return typed inputs as properties in their normal form: defaults filled in, absent values left out."""
-    built = cast("dict[str, JSON]", msgspec.to_builtins(value))
+    built = msgspec.json.decode(msgspec.json.encode(value), type=dict[str, Any])  # tuples become lists, as on the wire
     return {name: item for name, item in built.items() if item is not None}
 
 

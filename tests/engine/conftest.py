@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.engine.lab import Lab, current
 from tests.engine.project import Project, tool_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab, open, as an operator with the role ``apply``."""
+    found = current()
+    yield found
+    found.close()
 
 
 @pytest.fixture
