@@ -38,7 +38,7 @@ def readiness_table(verdicts: Iterable[Verdict], *, title: str = "Readiness") ->
     """
     rows = list(verdicts)
     systems = sorted({system.system for verdict in rows for system in verdict.systems})
-    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("unit")
     for system in systems:
         table.add_column(system, justify="center", no_wrap=True)
