@@ -197,23 +197,30 @@ class Directory:
         dn: str,
         *,
         replace: Mapping[str, Sequence[str]] | None = None,
+        add: Mapping[str, Sequence[str]] | None = None,
         remove: Mapping[str, Sequence[str]] | None = None,
     ) -> bool:
         """Change an entry in one step.
 
         :param replace: the complete new values by attribute; none removes the attribute.
-        :param remove: single values to take away.
-        :return: False if the entry, or a value to take away, isn't there.
+        :param add: single values to add; ``remove``: single values to take away.
+        :return: False, and nothing changed, if the entry or a value to take away isn't there, or a value to add is.
         """
 
         def change(connection: Any) -> bool:
             entry: Any = bonsai.LDAPEntry(_ExactName(dn), connection)
             for name, values in (replace or {}).items():
                 entry.change_attribute(name, bonsai.LDAPModOp.REPLACE, *values)
+            for name, values in (add or {}).items():
+                entry.change_attribute(name, bonsai.LDAPModOp.ADD, *values)
             for name, values in (remove or {}).items():
                 entry.change_attribute(name, bonsai.LDAPModOp.DELETE, *values)
-            gone = (bonsai.errors.NoSuchObjectError, bonsai.errors.NoSuchAttribute)
-            return _done(lambda: entry.modify(self._timeout), *gone)
+            overtaken = (
+                bonsai.errors.NoSuchObjectError,
+                bonsai.errors.NoSuchAttribute,
+                bonsai.errors.TypeOrValueExists,
+            )
+            return _done(lambda: entry.modify(self._timeout), *overtaken)
 
         return self._run(f"change {dn}", change)
 

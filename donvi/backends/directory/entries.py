@@ -51,10 +51,10 @@ def ensure(directory: Directory, wanted: Wanted, accepted: Collection[Mark] | No
             _add(directory, wanted)
             continue
         require_own(entry, accepted or {wanted.mark}, wanted.resource)
-        changes = difference(entry, wanted)
-        if not changes:
+        change = difference(entry, wanted)
+        if not (change.replace or change.add or change.remove):
             return entry
-        directory.modify(wanted.dn, replace=changes)
+        directory.modify(wanted.dn, replace=change.replace, add=change.add, remove=change.remove)
     raise ConflictError(
         f"{wanted.dn} was changed by somebody else {ATTEMPTS} times while it was being written",
         hint="find out who writes it, then run again",
@@ -73,20 +73,39 @@ def _add(directory: Directory, wanted: Wanted) -> None:
             raise
 
 
-def difference(entry: Entry, wanted: Wanted) -> dict[str, tuple[str, ...]]:
-    """Return the attributes that aren't as wanted, with their new values."""
+@dataclass(frozen=True)
+class Change:
+    """What makes an entry what it should be, in one step."""
+
+    replace: dict[str, tuple[str, ...]]
+    add: dict[str, tuple[str, ...]]
+    remove: dict[str, tuple[str, ...]]
+
+
+def difference(entry: Entry, wanted: Wanted) -> Change:
+    """Return how the entry differs from what is wanted.
+
+    Members are added and taken away one by one: who stays a member is one at every moment.
+    """
     classes = entry.all("objectClass")
     present = {name.lower() for name in classes}
     missing = [name for name in (*wanted.classes, OBJECT_CLASS) if name.lower() not in present]
-    changes = {"objectClass": (*classes, *missing)} if missing else {}
-    desired = {**wanted.enforced, **wanted.mark.attributes}
-    return changes | {name: values for name, values in desired.items() if not _equal(name, entry.all(name), values)}
+    change = Change({"objectClass": (*classes, *missing)} if missing else {}, {}, {})
+    for attribute, values in {**wanted.enforced, **wanted.mark.attributes}.items():
+        if attribute.lower() in _NAMES:
+            _members(change, attribute, entry.all(attribute), values)
+        elif sorted(entry.all(attribute)) != sorted(values):
+            change.replace[attribute] = values
+    return change
 
 
-def _equal(attribute: str, one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    if attribute.lower() in _NAMES:
-        return sorted(map(names.normal, one)) == sorted(map(names.normal, other))
-    return sorted(one) == sorted(other)
+def _members(change: Change, attribute: str, real: tuple[str, ...], values: tuple[str, ...]) -> None:
+    found = {names.normal(value): value for value in real}
+    desired = {names.normal(value): value for value in values}
+    if added := tuple(desired[key] for key in desired.keys() - found.keys()):
+        change.add[attribute] = added
+    if removed := tuple(found[key] for key in found.keys() - desired.keys()):
+        change.remove[attribute] = removed
 
 
 def remove(directory: Directory, dn: str, accepted: Collection[Mark], resource: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -11,6 +12,9 @@ from donvi.backends.directory.failures import REMEDY
 from donvi.errors import UnreachableError, UsageError
 
 LDAPS_PORT = 636
+RESTART_SECONDS = 2.0
+"""How long a refused connection is tried again: a directory that is being restarted is back by then."""
+BETWEEN_TRIES = 0.1
 
 
 @lru_cache(maxsize=8)
@@ -34,11 +38,11 @@ def require_tls(url: str, ca_file: str, timeout: float) -> None:
     parts = urlsplit(url)
     if parts.scheme != "ldaps" or not parts.hostname:
         raise UsageError(f"{url} isn't an ldaps address", hint="the directory is reached over TLS: ldaps://host:636")
-    host, port = parts.hostname, parts.port or LDAPS_PORT
+    context = _context(ca_file)
     try:
         with (
-            socket.create_connection((host, port), timeout=timeout) as plain,
-            _context(ca_file).wrap_socket(plain, server_hostname=host),
+            _connected(parts.hostname, parts.port or LDAPS_PORT, timeout) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname),
         ):
             return
     except ssl.SSLCertVerificationError as error:
@@ -49,3 +53,14 @@ def require_tls(url: str, ca_file: str, timeout: float) -> None:
     except OSError as error:  # ssl.SSLError and TimeoutError are such
         reason = "no answer in time" if isinstance(error, TimeoutError) else error
         raise UnreachableError(f"the directory at {url} can't be reached: {reason}", hint=REMEDY) from None
+
+
+def _connected(host: str, port: int, timeout: float) -> socket.socket:
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=timeout)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(BETWEEN_TRIES)
