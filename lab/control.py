@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from donvi.errors import DonviError, LabError
-from lab import cgroup, host, identity, image, inventory, lock, network, pki, plan, record, topology
+from lab import access, cgroup, host, identity, image, inventory, lock, network, pki, plan, record, shell, topology
 from lab.machine import CAPABILITIES, Container, greets
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lab.record import Record
     from lab.settings import LabSettings
     from lab.topology import CityPlan, Machine, Topology
+
+SETTLE_SECONDS = 60
 
 
 class Display(Protocol):
@@ -79,6 +81,7 @@ def up(settings: LabSettings, display: Display) -> Topology:
         network.ensure(settings, run.topology)
         keys = _start_all(run, reused)
         inventory.write(settings, city, run.topology, keys)
+        _settle(run, [name for name in keys if name not in reused])
         return run.topology
 
 
@@ -244,8 +247,28 @@ def _start(run: _Run, machine: Machine, *, running: bool) -> str:
     if not running:
         container.boot(_made_from(run, machine))
         container.wait_for_ssh(str(run.settings.network[machine.number]))
-        run.display.machine(machine.name, "running")
+        run.display.machine(machine.name, "booting")
     return key
+
+
+def _settle(run: _Run, started: Sequence[str]) -> None:
+    """Wait until everything that starts at a machine's boot has started; this is the first login with the pinned keys.
+
+    :raises LabError: a login is refused, or a boot doesn't end.
+    """
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for name, failed in zip(started, pool.map(lambda name: _boot_result(run.settings, name), started), strict=True):
+            run.display.machine(name, f"running, but {failed} failed" if failed else "running")
+
+
+def _boot_result(settings: LabSettings, name: str) -> str:
+    """Return the names of units that failed at boot."""
+    script = "systemctl is-system-running --wait; systemctl list-units --failed --plain --no-legend"
+    command = ["timeout", str(SETTLE_SECONDS), *access.ssh_command(settings, name, [script])]
+    state, _, failed = shell.run(command, hint=f"See `donvi lab ssh {name} systemctl list-jobs`.").partition("\n")
+    if state not in {"running", "degraded"}:
+        raise LabError(f"machine {name} is {state} after its boot", hint=f"See `donvi lab ssh {name} systemctl`.")
+    return ", ".join(line.split()[0] for line in failed.splitlines() if line.strip())
 
 
 def _clear_host(settings: LabSettings, display: Display) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lab.control import Display
 
-STYLES = {"running": "green", "starting": "yellow", "clearing": "yellow", "stopping": "yellow"}
+STYLES = {"running": "green", "starting": "yellow", "booting": "yellow", "clearing": "yellow", "stopping": "yellow"}
 
 
 class PlainDisplay:

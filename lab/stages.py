@@ -102,12 +102,14 @@ class Steps:
 
     def __rich__(self) -> Table:
         table = Table(box=None, show_header=False, padding=(0, 1))
+        for _ in range(4):
+            table.add_column(no_wrap=True, overflow="ellipsis")
         for cost in self.costs:
             elapsed = Text(f"{cost.wall:6.1f} s", style="dim")
             table.add_row(Text("✓", style="green"), cost.stage, Text(cost.result), elapsed)
         if self._current:
             elapsed = Text(f"{time.monotonic() - self._stage_begin:6.1f} s", style="dim")
-            table.add_row(self._spinner, self._current, Text(self._note[:70], style="dim"), elapsed)
+            table.add_row(self._spinner, self._current, Text(self._note, style="dim"), elapsed)
         return table
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -142,3 +143,14 @@ def _pids(settings: LabSettings) -> dict[str, int | None]:
 
 def _data4(settings: LabSettings, name: str) -> str:
     return next(machine.data4 for machine in control.status(settings).machines if machine.name == name)
+
+
+def test_up_names_what_failed_at_a_machines_boot(lab: LabSettings, on: Callable[..., str]) -> None:
+    unit = "/etc/systemd/system/broken.service"
+    text = r"[Service]\nType=oneshot\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n"
+    on(GATEWAY, f"printf '{text}' >{unit} && systemctl enable broken.service")
+    kill(lab, GATEWAY)
+    log = io.StringIO()
+    control.up(lab, PlainDisplay(log))
+    assert f"{GATEWAY}: running, but broken.service failed" in log.getvalue()
+    on(GATEWAY, f"systemctl disable broken.service && rm {unit} && systemctl reset-failed")
