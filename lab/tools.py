@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from donvi.errors import LabError, UsageError
+from donvi.errors import DonviError, LabError, UsageError
 from lab.shell import run
 
 if TYPE_CHECKING:
@@ -179,4 +179,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except DonviError as error:
+        sys.exit(f"error: {error}")
