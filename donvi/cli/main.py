@@ -18,6 +18,8 @@ from donvi.cli.show import EPILOG as SHOW_EPILOG
 from donvi.cli.show import show
 from donvi.cli.units import EPILOG as UNITS_EPILOG
 from donvi.cli.units import units
+from donvi.cli.unlock import EPILOG as UNLOCK_EPILOG
+from donvi.cli.unlock import unlock
 from donvi.cli.verify import EPILOG as VERIFY_EPILOG
 from donvi.cli.verify import verify
 from donvi.errors import DonviError
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 app.command("units", epilog=UNITS_EPILOG)(units)
 app.command("show", epilog=SHOW_EPILOG)(show)
+app.command("unlock", epilog=UNLOCK_EPILOG)(unlock)
 app.command("verify", epilog=VERIFY_EPILOG)(verify)
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")
