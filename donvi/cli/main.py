@@ -11,6 +11,7 @@ import sys
 
 import typer
 
+from donvi.cli.account import app as account
 from donvi.cli.lab import app as lab
 from donvi.cli.ledger import app as ledger
 from donvi.cli.output import print_error
@@ -36,6 +37,7 @@ app.command("units", epilog=UNITS_EPILOG)(units)
 app.command("show", epilog=SHOW_EPILOG)(show)
 app.command("unlock", epilog=UNLOCK_EPILOG)(unlock)
 app.command("verify", epilog=VERIFY_EPILOG)(verify)
+app.add_typer(account, name="account")
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")
 

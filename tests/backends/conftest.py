@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from donvi.backends.directory import ContainerSpec, Directory, Mark, ensure_container, names
+from donvi.backends.directory import ContainerSpec, Directory, Mark, credential_path, ensure_container, names
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import BackendError, ConflictError, DonviError
 from donvi.provider.services import Services
@@ -80,12 +80,13 @@ def base(services: Services) -> str:
 
 
 class Unit:
-    """A unit that exists for one test module: a code that no real unit has, with its subtree."""
+    """A unit that exists for one test: a code that no real unit has unless one is given, with its subtree."""
 
-    def __init__(self, directory: Directory, base: str) -> None:
-        self.directory = directory
+    def __init__(self, services: Services, base: str, code: str = "") -> None:
+        self.vault = services.vault
+        self.directory = services.directory_write
         self.base = base
-        self.code = f"9{secrets.randbelow(10_000):04}"
+        self.code = code or f"9{secrets.randbelow(10_000):04}"
         self.dn = f"ou={self.code},ou=units,{base}"
         self.numbers = 1_900_000_000 + secrets.randbelow(90_000) * 1000
 
@@ -109,15 +110,18 @@ class Unit:
         for entry in sorted(found, key=lambda entry: -len(names.parse(entry.dn))):
             with suppress(ConflictError):
                 self.directory.delete(entry.dn)
+        for uid in {entry.one("uid") for entry in found} - {""}:
+            self.vault.kv_delete(credential_path(self.code, uid, person=True))
+            self.vault.kv_delete(credential_path(self.code, uid, person=False))
 
 
 @pytest.fixture
-def new_unit(directory: Directory, base: str) -> Iterator[Callable[[], Unit]]:
+def new_unit(services: Services, base: str) -> Iterator[Callable[..., Unit]]:
     """Make units; they are removed after the test."""
     made: list[Unit] = []
 
-    def make() -> Unit:
-        made.append(Unit(directory, base))
+    def make(code: str = "") -> Unit:
+        made.append(Unit(services, base, code))
         made[-1].make()
         return made[-1]
 
@@ -128,5 +132,5 @@ def new_unit(directory: Directory, base: str) -> Iterator[Callable[[], Unit]]:
 
 
 @pytest.fixture
-def unit(new_unit: Callable[[], Unit]) -> Unit:
+def unit(new_unit: Callable[..., Unit]) -> Unit:
     return new_unit()
