@@ -28,6 +28,7 @@ ASKED: dict[str, Callable[[Context], Any]] = {
     "neighbour": gateway.ask_neighbour,
     "probes": directory.ask_probes,
     "people": directory.ask_people,
+    "aliases": directory.ask_aliases,
     "names": names.ask_names,
 }
 

@@ -69,6 +69,12 @@ def test_an_alias_delivers(answers, alias):
     assert action in {"delivered", "relayed", "expanded"}, f"{alias.address} delivered nothing: {action or 'no report'}"
 
 
+@pytest.mark.about("mail", "alias")
+def test_an_alias_leads_to_its_mailbox(answers, alias):
+    target = answers["aliases"].get(alias.address, "nowhere")
+    assert target == alias.target, f"{alias.address} leads to {target}, should lead to {alias.target}"
+
+
 @pytest.mark.about("mail", "unknown-recipient")
 def test_an_unknown_recipient_is_refused(answers):
     reply = posted(answers).unknown_recipient

@@ -109,27 +109,41 @@ def ask_people(context: Context) -> dict[str, PersonEntry]:
     wanted = {account.dn.casefold(): account.id for account in context.tenancy.accounts if account.kind == "person"}
     if not wanted:
         return {}
+    found = _below(context, "people", "(uid=*)", PERSON_ATTRIBUTES)
+    return {wanted[dn]: _person(entry) for entry in found if (dn := str(entry.dn).casefold()) in wanted}
+
+
+def ask_aliases(context: Context) -> dict[str, str]:
+    """Return where each alias of the unit leads, by address: a report of delivery doesn't say.
+
+    :raises InconclusiveError: the directory doesn't answer, or its reader's credentials can't be had.
+    """
+    found = _below(context, "mail", "(donviMailTarget=*)", ["mail", "donviMailTarget"])
+    return {str(entry["mail"][0]): str(entry["donviMailTarget"][0]) for entry in found}
+
+
+def _below(context: Context, container: str, filter_text: str, attributes: list[str]) -> list[bonsai.LDAPEntry]:
+    """Return entries of one of the unit's containers, as the account that only reads sees them."""
     try:
         reader = context.operator.kv_read(READER)
     except UnreachableError as error:
         raise InconclusiveError(f"Vault doesn't answer: {error}") from None
     except BackendError as error:
-        raise InconclusiveError(f"this token may not look at people's accounts: {error}") from None
+        raise InconclusiveError(f"this token may not look at the directory: {error}") from None
     if reader is None:
         raise InconclusiveError(f"Vault holds no reader's credentials at kv/{READER}")
     bound = _bind(context, reader["bind_dn"], Secret(reader["password"]))
     if isinstance(bound, str):
         raise InconclusiveError(f"the directory refuses the reader's credentials: {bound}")
-    base = next(ou.dn for ou in context.tenancy.organizational_units if ou.id == "people")
+    base = next(ou.dn for ou in context.tenancy.organizational_units if ou.id == container)
     try:
-        found = bound.search(base, bonsai.LDAPSearchScope.ONE, "(uid=*)", PERSON_ATTRIBUTES, timeout=TIMEOUT)
+        return list(bound.search(base, bonsai.LDAPSearchScope.ONE, filter_text, attributes, timeout=TIMEOUT))
     except bonsai.NoSuchObjectError:
-        found = []
+        return []
     except bonsai.LDAPError as error:
-        raise InconclusiveError(f"the directory doesn't say who is below {base}: {error}") from None
+        raise InconclusiveError(f"the directory doesn't say what is below {base}: {error}") from None
     finally:
         bound.close()
-    return {wanted[dn]: _person(entry) for entry in found if (dn := str(entry.dn).casefold()) in wanted}
 
 
 def _person(entry: bonsai.LDAPEntry) -> PersonEntry:

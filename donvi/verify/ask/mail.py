@@ -37,6 +37,9 @@ DELIVERY_SECONDS = 15.0
 BETWEEN_LOOKS = 0.15
 ACCEPTED = range(200, 300)
 SMTP_TRY_LATER = 454
+WEIGHT = ("", "delayed", "expanded", "relayed", "delivered", "failed")
+"""Actions of RFC 3464, 2.3.3; an alias is reported as expanded, and as failed as well when its target doesn't exist."""
+
 DETAIL = "tham-do"  # thăm dò; see playbooks/roles/mail
 TEXT = "Thư kiểm tra tự động của thành phố, có thể xoá.\n"
 
@@ -282,7 +285,8 @@ def _collect(link: imaplib.IMAP4_SSL, posted: _Posted) -> tuple[bool, dict[str, 
             content = link.fetch(number, "(BODY.PEEK[])")[1][0]
             reports = _reports(content[1]) if isinstance(content, tuple) else {}
             received = received or not reports
-            delivered |= {address: action for address, action in reports.items() if address in missing}
+            for address in missing & reports.keys():
+                delivered[address] = max(delivered[address], reports[address], key=WEIGHT.index)
             link.store(number, "+FLAGS", "\\Deleted")
         if not (received and all(delivered.values())):
             time.sleep(BETWEEN_LOOKS)

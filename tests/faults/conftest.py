@@ -1,0 +1,43 @@
+"""Faults are made on the real lab, on one pilot unit, and always undone: the unit is open again afterwards."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.lab import REPOSITORY, Lab, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CODE = "26740"
+STACK = "26740-sai-gon"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture(scope="session")
+def code() -> str:
+    return CODE
+
+
+@pytest.fixture(scope="module")
+def roster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the city whose roster of the unit a test may add to."""
+    copy = tmp_path_factory.mktemp("city") / "city"
+    shutil.copytree(REPOSITORY / "city", copy)
+    return copy / "people" / f"{CODE}.csv"
+
+
+@pytest.fixture(scope="module")
+def stack(lab: Lab, roster: Path) -> Iterator[Stack]:
+    """The unit's stack as the copy of the city wants it; in the end as the real one does."""
+    yield Stack(lab, STACK, {"DONVI_CITY": str(roster.parents[1])})
+    done = Stack(lab, STACK).up()
+    assert done.code == 0, f"the unit could not be brought back: {done.text[-3000:]}"
