@@ -41,6 +41,7 @@ class Project:
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
+    plugin: Path = ROOT / "tests/engine/toy/plugin"
 
     def __post_init__(self) -> None:
         self.things.mkdir(parents=True, exist_ok=True)
@@ -53,9 +54,8 @@ class Project:
             "dns": {"server": "127.0.0.1", "port": 1},
         }
         (self.folder / "deployment.json").write_text(json.dumps(deployment), encoding="utf-8")
-        plugin = ROOT / "tests/engine/toy/plugin"
         (self.folder / "Pulumi.yaml").write_text(
-            f"name: toy\nruntime: python\nplugins:\n  providers:\n    - name: donvi\n      path: {plugin}\n",
+            f"name: toy\nruntime: python\nplugins:\n  providers:\n    - name: donvi\n      path: {self.plugin}\n",
             encoding="utf-8",
         )
 
@@ -67,6 +67,8 @@ class Project:
     @property
     def environ(self) -> dict[str, str]:
         return {
+            "DONVI_DEPLOYMENT": str(self.folder / "deployment.json"),
+            **self.variables,
             "PATH": tool_path(),
             "HOME": str(self.folder),
             "PULUMI_HOME": str(self.folder / ".pulumi"),
@@ -74,9 +76,7 @@ class Project:
             "PULUMI_CONFIG_PASSPHRASE": "toy-passphrase",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "DONVI_DEPLOYMENT": str(self.folder / "deployment.json"),
             "DONVI_TOY": str(self.things),
-            **self.variables,
         }
 
     def program(self, body: str) -> None:
