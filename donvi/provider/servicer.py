@@ -169,7 +169,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         old_inputs, olds, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
         difference = self.adapter.diff(request.type, old_inputs, olds, news)
         if difference.renewal is not None:
-            self.engine.info(request.urn, f"{RENEWAL}: {difference.renewal}")
+            self.engine.info(request.urn, difference.renewal)
         return _diff_response(difference)
 
     @answered
