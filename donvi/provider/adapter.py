@@ -97,8 +97,9 @@ class Adapter:
         if difference.changes:
             return difference
         outputs = {name: cast("JSON", value) for name, value in old_state.items() if name not in new}
-        unfinished = outputs.get(INCOMPLETE)
-        return Difference(renewal=str(unfinished) if unfinished else handler.renewal(outputs, self.services().clock()))
+        if INCOMPLETE in outputs:
+            return Difference(unfinished=str(outputs[INCOMPLETE]))
+        return Difference(renewal=handler.renewal(outputs, self.services().clock()))
 
     def preview_create(self, new: Properties) -> Properties:
         """Return what a create is sure to have: its inputs. The SDK takes absent outputs as unknown."""
@@ -109,8 +110,8 @@ class Adapter:
         handler = self.registry.find(token)
         unchanged = {name: old_state[name] for name in handler.stable if name in old_state}
         volatile: Properties = {name: UNKNOWN for name in old_state if name not in new and name not in unchanged}
-        known_inputs = {field.encode_name for field in decode.fields(handler.inputs_type)}
-        return {**{n: v for n, v in volatile.items() if n not in known_inputs}, **unchanged, **new}
+        own = {field.encode_name for field in decode.fields(handler.inputs_type)} | {INCOMPLETE}
+        return {**{name: value for name, value in volatile.items() if name not in own}, **unchanged, **new}
 
     def create(self, token: str, new: Properties) -> Made:
         """Make the object.

@@ -75,8 +75,7 @@ def stored(kind: type[I], properties: Mapping[str, Value], fallback: I | None = 
 
 def plain(value: Inputs) -> dict[str, JSON]:
     """Return typed inputs as properties in their normal form: defaults filled in, absent values left out."""
-    built = msgspec.json.decode(msgspec.json.encode(value), type=dict[str, Any])  # tuples become lists, as on the wire
-    return {name: item for name, item in built.items() if item is not None}
+    return {name: item for name, item in _json(value).items() if item is not None}
 
 
 def normal(kind: type[Inputs], properties: Mapping[str, Value]) -> Properties:
@@ -87,10 +86,15 @@ def normal(kind: type[Inputs], properties: Mapping[str, Value]) -> Properties:
         if name in properties:
             filled[name] = properties[name]
         elif field.default is not msgspec.NODEFAULT and field.default is not None:
-            filled[name] = msgspec.to_builtins(field.default)
+            filled[name] = _json(field.default)
         elif field.default_factory is not msgspec.NODEFAULT:
-            filled[name] = msgspec.to_builtins(field.default_factory())
+            filled[name] = _json(field.default_factory())
     return filled
+
+
+def _json(value: object) -> Any:
+    """Return a value as it comes from the wire: tuples are lists there."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _fits(value: Value, kind: object) -> bool:

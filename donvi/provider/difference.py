@@ -29,16 +29,18 @@ class Difference:
     :param properties: the changed properties and how each changed.
     :param replaces: those whose change replaces the object.
     :param renewal: why the object needs an update although no property changed.
+    :param unfinished: why the last operation stopped half-way, which this run finishes.
     """
 
     properties: Mapping[str, Change] = field(default_factory=dict)
     replaces: Collection[str] = ()
     renewal: str | None = None
+    unfinished: str | None = None
 
     @property
     def changes(self) -> bool:
         """Whether the engine has anything to do."""
-        return bool(self.properties) or self.renewal is not None
+        return bool(self.properties) or self.renewal is not None or self.unfinished is not None
 
 
 def compare(

@@ -18,7 +18,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import BackendError, DonviError, PermissionDeniedError, UnreachableError, UsageError
-from donvi.provider.adapter import Adapter, Partial
+from donvi.provider.adapter import INCOMPLETE, Adapter, Partial
 from donvi.provider.difference import Change
 from donvi.provider.services import Services
 from donvi.provider.wire import decode, encode
@@ -226,6 +226,8 @@ def _diff_response(difference: Difference) -> Any:
         )
         for name, change in difference.properties.items()
     }
+    if difference.unfinished is not None:
+        detailed[INCOMPLETE] = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.DELETE, inputDiff=False)
     if difference.renewal is not None:
         detailed[RENEWAL] = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.ADD, inputDiff=False)
     return provider_pb2.DiffResponse(

@@ -20,6 +20,9 @@ def test_a_create_that_fails_half_way_is_recorded_and_finished_by_the_next_run(p
 
     assert project.steps()["ao"]["op"] == "update", "the next preview proposes to finish it"
     project.run("refresh", "--yes", "--skip-preview")
+    shown = project.preview()
+    assert "- incomplete: " in shown
+    assert "its second half failed" in shown
     assert project.steps()["ao"]["op"] == "update", "even after a refresh, which clears the engine's own note"
     (project.things / "allow").touch()
     project.up()
