@@ -1,0 +1,110 @@
+"""What the operators' roles may not do in Vault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from donvi.deployment import Deployment
+    from lab.settings import LabSettings
+    from tests.playbooks.conftest import Vault
+
+FORBIDDEN = 403
+ROLE = {"allowed_domains": ["thu.tphcm.test"], "max_ttl": "1h"}
+WRITES = [
+    ("POST", "sys/policies/acl/unit-00000-thu", {"policy": 'path "kv/*" { capabilities = ["read"] }'}),
+    ("DELETE", "sys/policies/acl/unit-00000-thu", None),
+    ("POST", "auth/approle/role/unit-00000-thu", {"token_policies": "unit-00000-thu"}),
+    ("POST", "auth/approle/role/unit-00000-thu/secret-id", {}),
+    ("POST", "pki-gateway/roles/unit-00000-thu", ROLE),
+    ("POST", "pki-gateway/sign/unit-00000-thu", {"csr": "x"}),
+    ("POST", "pki-service/revoke", {"serial_number": "00"}),
+    ("GET", "pki-service/crl/rotate", None),
+    ("POST", "pki-web/config/urls", {"issuing_certificates": []}),
+    ("POST", "transit/keys/thu", {}),
+    ("POST", "transit/encrypt/thu", {"plaintext": "eA=="}),
+    ("DELETE", "transit/keys/platform", None),
+    ("POST", "kv/data/probes/00000/thu", {"data": {"password": "x"}}),
+    ("GET", "kv/data/probes/00000/thu", None),
+    ("POST", "kv/data/first-passwords/thu", {"data": {"wrapping_token": "x"}}),
+    ("POST", "kv/data/archive/certificates/00000/thu/00", {"data": {"pem": "x"}}),
+    ("POST", "kv/data/owners/policy/thu", {"data": {"unit": "00000"}}),
+    ("GET", "kv/data/backends/directory/write", None),
+    ("GET", "kv/data/backends/dns/tsig/platform", None),
+    ("GET", "kv/data/backends/mail/doveadm", None),
+    ("POST", "ssh-client/sign/operator", {"public_key": "ssh-ed25519 AAAA"}),
+    ("POST", "auth/token/create/verify", {}),
+    ("POST", "auth/token/create", {"policies": ["apply"]}),
+    ("POST", "sys/mounts/thu", {"type": "kv"}),
+]
+BEYOND_APPLY = [
+    ("GET", "kv/data/probes/00000/thu", None),
+    ("GET", "kv/data/first-passwords/thu", None),
+    ("GET", "kv/data/backends/systems/directory", None),
+    ("POST", "kv/data/backends/directory/write", {"data": {}}),
+    ("DELETE", "kv/metadata/archive/certificates/00000/thu/00", None),
+    ("POST", "sys/policies/acl/apply", {"policy": ""}),
+    ("POST", "sys/mounts/thu", {"type": "kv"}),
+    ("POST", "auth/cert/certs/administrator", {"certificate": "x"}),
+    ("POST", "auth/approle/role/other", {}),
+    ("POST", "pki-gateway/roles/other", ROLE),
+    ("POST", "pki-gateway/root/sign-intermediate", {"csr": "x"}),
+    ("POST", "ssh-client/roles/operator", {"allowed_users": "*"}),
+    ("POST", "transit/encrypt/00000-khong-co", {"plaintext": "eA=="}),
+    ("POST", "transit/keys/platform/config", {"deletion_allowed": True}),
+    ("DELETE", "transit/keys/platform", None),
+    ("POST", "auth/token/create", {"policies": ["administrator"]}),
+]
+BEYOND_VERIFY = [
+    ("GET", "kv/data/backends/directory/read", None),
+    ("POST", "kv/data/probes/00000/thu", {"data": {"password": "x"}}),
+    ("POST", "auth/approle/role/unit-00000-thu", {}),
+    ("POST", "transit/decrypt/platform", {"ciphertext": "vault:v1:x"}),
+    ("POST", "ssh-client/sign/operator", {"public_key": "ssh-ed25519 AAAA"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES, ids=lambda value: str(value)[:50])
+def test_preview_writes_nothing_and_reads_no_secret(
+    vault: Callable[[str], Vault], method: str, path: str, body: dict[str, object] | None
+) -> None:
+    assert vault("preview").ask(method, path, body).status_code == FORBIDDEN
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BEYOND_APPLY, ids=lambda value: str(value)[:50])
+def test_apply_stays_inside_what_the_provider_handles(
+    vault: Callable[[str], Vault], method: str, path: str, body: dict[str, object] | None
+) -> None:
+    assert vault("apply").ask(method, path, body).status_code == FORBIDDEN
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BEYOND_VERIFY, ids=lambda value: str(value)[:50])
+def test_verify_only_logs_in(
+    vault: Callable[[str], Vault], method: str, path: str, body: dict[str, object] | None
+) -> None:
+    assert vault("verify").ask(method, path, body).status_code == FORBIDDEN
+
+
+def test_preview_opens_a_stacks_secrets(vault: Callable[[str], Vault]) -> None:
+    sealed = vault("preview").data("POST", "transit/encrypt/platform", {"plaintext": "eA=="})["ciphertext"]
+    assert vault("apply").data("POST", "transit/decrypt/platform", {"ciphertext": sealed})["plaintext"] == "eA=="
+
+
+def test_apply_hands_the_verifier_a_token_of_its_own(vault: Callable[[str], Vault]) -> None:
+    answer = vault("apply").ask("POST", "auth/token/create/verify", {"ttl": "5m"}).json()["auth"]
+    assert set(answer["policies"]) == {"default", "verify"}
+
+
+def test_an_operators_certificate_opens_its_own_role_only(
+    lab: LabSettings, deployment: Deployment, vault: Callable[[str], Vault]
+) -> None:
+    session = vault("apply").session
+    pair = (str(lab.home / "operators/preview.crt"), str(lab.home / "operators/preview.key"))
+    answer = session.post(
+        f"{deployment.vault.address}/v1/auth/cert/login", json={"name": "administrator"}, cert=pair, timeout=20
+    )
+    assert not answer.ok, "preview's certificate logged in as administrator"
