@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, cast
 from donvi.errors import DonviError, PartialError
 from donvi.provider import decode
 from donvi.provider.difference import Difference, compare
-from donvi.provider.handler import BACKEND_LIMITS, DEFAULT_LIMIT, Failure
+from donvi.provider.handler import BACKEND_LIMITS, DEFAULT_LIMIT, Failure, Handler
 from donvi.provider.wire import UNKNOWN, has_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from donvi.provider.handler import JSON, Handler, Inputs, Registry, Result
+    from donvi.provider.handler import JSON, Inputs, Registry, Result
     from donvi.provider.services import Services
     from donvi.provider.wire import Properties, Value
 
@@ -43,6 +43,7 @@ class Made:
 
     id: str
     properties: Mapping[str, Value | JSON]
+    notes: tuple[str, ...] = ()
 
 
 class Partial(Exception):  # noqa: N818 - what it carries is a resource, recorded as such
@@ -62,6 +63,7 @@ class Real:
     id: str
     inputs: Mapping[str, JSON]
     properties: Mapping[str, JSON]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -113,6 +115,18 @@ class Adapter:
         own = {field.encode_name for field in decode.fields(handler.inputs_type)} | {INCOMPLETE}
         return {**{name: value for name, value in volatile.items() if name not in own}, **unchanged, **new}
 
+    def preview_notes(self, token: str, old: Properties | None, new: Properties) -> list[str]:
+        """Return what a preview has to say about the real object."""
+        handler = self.registry.find(token)
+        if type(handler).preview is Handler.preview:
+            return []
+        if has_unknown(new):
+            return ["not checked: some of its inputs are known only when other changes are made"]
+        typed = decode.inputs(handler.inputs_type, new)
+        before = decode.stored(handler.inputs_type, old, fallback=typed) if old is not None else None
+        with self._bounded(token) as services:
+            return list(handler.preview(services, before, typed))
+
     def create(self, token: str, new: Properties) -> Made:
         """Make the object.
 
@@ -145,7 +159,7 @@ class Adapter:
         held = cast("dict[str, JSON]", {name: value for name, value in state.items() if name not in inputs})
         own = {name: held[name] for name in (CHANGED_AT, INCOMPLETE) if name in held}
         outputs = held if found.outputs is None else found.outputs
-        return Real(found.id, real, {CHANGED_AT: "", **real, **outputs, **own})
+        return Real(found.id, real, {CHANGED_AT: "", **real, **outputs, **found.over, **own}, found.notes)
 
     def delete(self, token: str, id: str, old: Properties) -> None:
         """Remove or retire the object."""
@@ -165,7 +179,7 @@ class Adapter:
                 raise Partial(
                     Made(error.identifier, {**properties, **outputs, **marks}), properties, str(error)
                 ) from error
-        return Made(result.id, {**properties, **result.outputs, CHANGED_AT: self._stamp()})
+        return Made(result.id, {**properties, **result.outputs, CHANGED_AT: self._stamp()}, result.notes)
 
     def _stamp(self) -> str:
         return self.now().isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -34,7 +34,15 @@ if TYPE_CHECKING:
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
-BACKEND_LIMITS: Mapping[str, int] = {"directory": 8, "mail": 8, "vault": 8, "pki": 4, "dns": 4, "verify": 2}
+BACKEND_LIMITS: Mapping[str, int] = {
+    "directory": 8,
+    "mail": 8,
+    "vault": 8,
+    "pki": 4,
+    "dns": 4,
+    "verify": 2,
+    "machine": 4,
+}
 """How many operations of one backend run at once in a provider process; the backend is the middle of the token."""
 
 DEFAULT_LIMIT = 8
@@ -63,22 +71,29 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What create or update made: the resource id and the computed outputs only; the adapter adds the inputs."""
+    """What create or update made: the resource id and the computed outputs only; the adapter adds the inputs.
+
+    ``notes`` are lines to show a person beside the resource.
+    """
 
     id: str
     outputs: dict[str, JSON] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Found:
     """What really exists: the inputs that would declare it as it is, and the computed outputs.
 
-    ``outputs=None`` keeps the outputs that the state holds.
+    ``outputs=None`` keeps the outputs that the state holds, but for those in ``over``. ``notes`` are lines to show a
+    person beside the resource.
     """
 
     id: str
     inputs: Inputs
     outputs: dict[str, JSON] | None = field(default_factory=dict)
+    over: dict[str, JSON] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 I = TypeVar("I", bound=Inputs)  # noqa: E741 - the name every handler's signature uses
@@ -126,6 +141,15 @@ class Handler(Generic[I]):
     def delete(self, services: Services, id: str, old: I) -> None:
         """Remove the object, or retire it where retention says so. An object that is gone already is success."""
         raise NotImplementedError
+
+    def preview(self, services: Services, old: I | None, new: I) -> Iterable[str]:
+        """Look at the real object for a preview with changes, and say what is found in short lines; usually nothing.
+
+        Called only when every input is known. It must not change anything, and what can't be looked at is a line too.
+
+        :param old: what the state holds; ``None`` when the object is to be made.
+        """
+        return ()
 
     def same(self, name: str, old: JSON, new: JSON) -> bool:
         """Say whether two known values of the camelCase input ``name`` mean the same; rarely overridden."""

@@ -25,7 +25,7 @@ from donvi.provider.wire import decode, encode
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from donvi.provider.difference import Difference
     from donvi.provider.engine import Engine
@@ -177,8 +177,10 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         """Make a resource, or say what a preview knows of it."""
         new = decode(request.properties)
         if request.preview:
+            self._tell(request.urn, self.adapter.preview_notes(request.type, None, new))
             return provider_pb2.CreateResponse(properties=encode(self.adapter.preview_create(new)))
         made = self.adapter.create(request.type, new)
+        self._tell(request.urn, made.notes)
         return provider_pb2.CreateResponse(id=made.id, properties=encode(made.properties))
 
     @answered
@@ -186,9 +188,11 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         """Bring a resource to its new inputs, or say what a preview knows of it."""
         old_inputs, olds, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
         if request.preview:
+            self._tell(request.urn, self.adapter.preview_notes(request.type, old_inputs or olds, news))
             known = self.adapter.preview_update(request.type, olds, news)
             return provider_pb2.UpdateResponse(properties=encode(known))
         made = self.adapter.update(request.type, request.id, old_inputs or olds, news)
+        self._tell(request.urn, made.notes)
         return provider_pb2.UpdateResponse(properties=encode(made.properties))
 
     @answered
@@ -197,6 +201,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         real = self.adapter.read(request.type, request.id, decode(request.inputs), decode(request.properties))
         if real is None:
             return provider_pb2.ReadResponse(id="")
+        self._tell(request.urn, real.notes)
         return provider_pb2.ReadResponse(id=real.id, inputs=encode(real.inputs), properties=encode(real.properties))
 
     @answered
@@ -205,6 +210,10 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         old = decode(request.old_inputs) or decode(request.properties)
         self.adapter.delete(request.type, request.id, old)
         return empty_pb2.Empty()
+
+    def _tell(self, urn: str, notes: Sequence[str]) -> None:
+        if notes:
+            self.engine.info(urn, "\n".join(notes))
 
     def close(self) -> None:
         """Close the clients that were opened."""

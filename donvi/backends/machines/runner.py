@@ -14,6 +14,7 @@ import secrets
 import select
 import shlex
 import subprocess
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from donvi.backends.machines.identity import Identity
 from donvi.errors import BackendError, PermissionDeniedError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from donvi.backends.vault import VaultClient
     from donvi.deployment import Deployment, Machine
 
@@ -86,7 +89,7 @@ class SshRunner:
         :raises BackendError: the host key isn't the pinned one, the script failed or took too long.
         """
         place = self._deployment.machine(machine)
-        command = [*self._options(place), f"{place.user}@{place.address}", "sh -s"]
+        command = ["ssh", "-T", *self._options(place), "-p", str(place.port), f"{place.user}@{place.address}", "sh -s"]
         text = _envelope(script, arguments, stdin)
         with self._turn(machine):
             completed = self._ssh(machine, command, text, timeout)
@@ -108,6 +111,21 @@ class SshRunner:
         except PermissionDeniedError:
             return False
         return True
+
+    def shared(self, machine: str) -> tuple[Machine, list[str]]:
+        """Return where a machine is and the options of its shared connection, for a program that runs ssh itself.
+
+        :raises PermissionDeniedError: Vault doesn't sign for this token.
+        """
+        place = self._deployment.machine(machine)
+        return place, self._options(place)
+
+    @contextlib.contextmanager
+    def folder(self, machine: str) -> Iterator[Path]:
+        """Make a private folder on tmpfs beside the key, gone at the end, or swept with the key if we are killed."""
+        parent = self._identity.ready(self._deployment.machine(machine).user).parent
+        with tempfile.TemporaryDirectory(prefix="run-", dir=parent, ignore_cleanup_errors=True) as made:
+            yield Path(made)
 
     def close(self) -> None:
         """End the shared connections and remove the key; a later :meth:`run` starts afresh."""
@@ -139,7 +157,7 @@ class SshRunner:
             "UserKnownHostsFile": self._known_hosts,
         }
         settings = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-        return ["ssh", "-F", "/dev/null", "-T", *settings, "-p", str(place.port)]
+        return ["-F", "/dev/null", *settings]
 
     def _turn(self, machine: str) -> contextlib.AbstractContextManager[object]:
         """Let the first connection to a machine be made alone, so that the others share it."""
