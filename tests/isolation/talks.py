@@ -1,0 +1,177 @@
+"""Conversations: what a connection brings with it, neighbours on a link, and what a machine says itself."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+from tests.isolation import netns, packets
+from tests.isolation.bench import told
+from tests.isolation.network import HOST_SIDE
+from tests.isolation.oracle import CORE, FAMILIES, TRANSIT, Fate, Port, Probe, host, number
+from tests.isolation.probes import WORKSTATION, allowed
+from tests.isolation.wire import source_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.isolation.bench import Bench
+    from tests.isolation.oracle import World
+
+IP_HDRINCL, IPV6_HDRINCL = 3, 36  # linux/in.h, linux/in6.h
+ADVERT, TIME_EXCEEDED, LINK_LOCAL = 136, {4: 11, 6: 3}, "fe80::77"
+ANSWER_SECONDS = 0.5
+
+
+def answers(bench: Bench, code: str, hops: int) -> Iterator[str]:
+    """Yield what is wrong with connections of a unit: answers and their errors come back, strangers' don't.
+
+    :param hops: after how many the machine under proof is reached.
+    """
+    for family in FAMILIES:
+        call = next(p for p in allowed(bench.world, [code]) if p.family == family and p.protocol == "tcp")
+        far = bench.world.way(CORE, number(call.target))
+        assert isinstance(far, Port)
+        serial = bench.wire.number()
+        original = bench.wire.build(call, serial)
+        bench.wire.put(call.at, family, original)
+        if not _comes(bench, lambda port, seen, serial=serial, far=far: seen.mark == serial and port == far):
+            yield f"{code}: an allowed call over IPv{family} doesn't arrive"
+        yield from _back(bench, call, far, serial, original)
+        yield from _expired(bench, call, hops)
+
+
+def _back(bench: Bench, call: Probe, far: Port, serial: int, original: bytes) -> Iterator[str]:
+    family, way = call.family, (call.target, call.source)
+    reply = bench.wire.number()
+    ports = (call.port, source_port(serial))
+    body = packets.transport(way, "tcp", ports, packets.SYN_ACK, packets.payload(reply))
+    bench.wire.put(far, family, packets.packet(*way, *body))
+    stranger = bench.wire.build(call, bench.wire.number())
+    before = bench.wire.drops(sorted(bench.guarded))
+    for quoted in (original, stranger):
+        bench.wire.put(far, family, packets.packet(*way, *packets.too_big(family, *way, quoted)))
+    came = [seen for port, seen in bench.wire.collect() if port == call.at]
+    if not any(seen.mark == reply for seen in came):
+        yield f"the answer to {call.source} over IPv{family} doesn't come back"
+    errors = [seen for seen in came if seen.error]
+    if [seen.mark for seen in errors] != [serial]:
+        yield f"errors about {call.source}'s packets over IPv{family}: {errors}, must be one, about packet {serial}"
+    if bench.wire.drops(sorted(bench.guarded)).since(before).invalid != 1:
+        yield f"an error about an unknown packet over IPv{family} isn't counted as invalid"
+
+
+def _expired(bench: Bench, call: Probe, hops: int) -> Iterator[str]:
+    serial = bench.wire.number()
+    bench.wire.put(call.at, call.family, bench.wire.build(call, serial, hops))
+    kind = TIME_EXCEEDED[call.family]
+    if not _comes(bench, lambda port, seen: (port, seen.mark, seen.kind) == (call.at, serial, kind)):
+        yield f"{call.source} isn't told that its packet lived too long over IPv{call.family}"
+
+
+def _comes(bench: Bench, wanted: Callable[[Port, packets.Seen], bool]) -> bool:
+    """Say whether something wanted comes out soon."""
+    return any(wanted(*arrival) for arrival in bench.wire.until(lambda arrival: wanted(*arrival)))
+
+
+def neighbours(bench: Bench, machine: str) -> Iterator[str]:
+    """Yield the links on which a machine doesn't answer a neighbour solicitation, whoever asks properly."""
+    for port, address in _legs(bench.world, machine):
+        known = host(f"{address.rpartition('::')[0]}::/64", WORKSTATION)
+        for source in (known, LINK_LOCAL, "::"):
+            near = bench.network.mac(port, HOST_SIDE)
+            code, body = packets.neighbour_question(source, address, near)
+            data = packets.packet(source, packets.solicited(address), code, body, 255)
+            bench.wire.put(port, 6, data)
+            if not _comes(bench, lambda at, seen, port=port: (at, seen.kind) == (port, ADVERT)):
+                yield f"{port}: {source} asks who is {address} and gets no answer"
+
+
+def _legs(world: World, machine: str) -> Iterator[tuple[Port, str]]:
+    if machine == CORE:
+        yield from ((Port(CORE, f"{zone.id}0"), zone.router[6]) for zone in world.zones.values())
+    else:
+        for segment in world.units[machine].segments.values():
+            if segment.interface != TRANSIT:
+                yield Port(machine, segment.interface), segment.gateway[6]
+
+
+def own_calls(bench: Bench, code: str) -> Iterator[str]:
+    """Yield what is wrong with packets that a gateway itself sends, past its own rules only."""
+    world, family_of = bench.world, {4: socket.AF_INET, 6: socket.AF_INET6}
+    transit = world.units[code].segments[TRANSIT].prefix
+    for family in FAMILIES:
+        with netns.inside(code), socket.socket(family_of[family], socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.setsockopt(
+                *((socket.IPPROTO_IP, IP_HDRINCL) if family == 4 else (socket.IPPROTO_IPV6, IPV6_HDRINCL)), 1
+            )
+            before = bench.wire.drops([code])
+            sent = {
+                bench.wire.number(): probe for probe in _gateway_probes(world, code, family, host(transit[family], 2))
+            }
+            for serial, probe in sent.items():
+                # the kernel tells a sender that its packet was dropped on the way out
+                with contextlib.suppress(PermissionError):
+                    raw.sendto(bench.wire.build(probe, serial), (probe.target, 0))
+        came = {seen.mark for _, seen in bench.wire.collect() if not seen.error}
+        passes = {serial for serial, probe in sent.items() if world.sent_by_gateway(code, probe) is Fate.PASSES}
+        yield from (f"{code} itself sends {told(sent[serial])}: must pass, and is lost" for serial in passes - came)
+        yield from (
+            f"{code} itself sends {told(sent[serial])}: must not arrive" for serial in came & set(sent) - passes
+        )
+        denied = bench.wire.drops([code]).since(before).denied
+        if denied != len(sent) - len(passes):
+            yield f"{code} counts {denied} of its own packets as denied, must be {len(sent) - len(passes)}"
+    yield from _own_answer(bench, code)
+
+
+def _gateway_probes(world: World, code: str, family: int, source: str) -> Iterator[Probe]:
+    at = Port(code, TRANSIT)
+    flows = sorted({(flow.target[family], flow.protocol, flow.port) for flow in world.flows})
+    for target, protocol, port in flows:
+        other = "udp" if protocol == "tcp" else "tcp"
+        for goal in ((protocol, port), (other, port), (protocol, port + 1)):
+            yield Probe(at, family, source, target, *goal)
+    yield Probe(at, family, source, host(world.zones["gov"].prefix[family], 11), "tcp", 53)
+    yield Probe(at, family, source, world.zones["gov"].server[family], "icmp")
+    office = world.units[code].segments["office0"].gateway[family]
+    yield Probe(at, family, office, flows[0][0], "tcp", 53)
+
+
+def _own_answer(bench: Bench, code: str) -> Iterator[str]:
+    """Yield whether the gateway hears the answer to what it asks the name server."""
+    family_of, world = {4: socket.AF_INET, 6: socket.AF_INET6}, bench.world
+    for family in FAMILIES:
+        here = host(world.units[code].segments[TRANSIT].prefix[family], 2)
+        server = world.servers["ns1"][family]
+        with netns.inside(code):
+            asker = socket.socket(family_of[family], socket.SOCK_DGRAM)
+        with asker:
+            asker.bind((here, 0))
+            asker.settimeout(ANSWER_SECONDS)
+            asker.sendto(b"?", (server, 53))
+            port = asker.getsockname()[1]
+            if not _comes(bench, lambda _, seen, port=port: seen.source_port == port):
+                yield f"{code} can't ask the name server over IPv{family}"
+            body = packets.transport((server, here), "udp", (53, port), 0, b"answer")
+            bench.wire.put(Port(CORE, "gov0"), family, packets.packet(server, here, *body))
+            try:
+                asker.recv(64)
+            except OSError:
+                yield f"{code} doesn't hear the name server's answer over IPv{family}"
+
+
+def alone(machine: str) -> Iterator[str]:
+    """Yield whether a machine can't talk to itself."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with netns.inside(machine):
+            ear, mouth = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+        with ear, mouth:
+            ear.bind((address, 0))
+            ear.settimeout(ANSWER_SECONDS)
+            try:
+                mouth.sendto(b"!", ear.getsockname()[:2])
+                ear.recv(64)
+            except OSError:
+                yield f"{machine} doesn't reach itself at {address}"
