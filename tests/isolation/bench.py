@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.isolation.oracle import Fate, Port, Probe, World
-from tests.isolation.wire import Arrival, Drops, Wire, load, open_up, source_port
+from tests.isolation.oracle import CORE, OPERATOR, TRANSIT, Fate, Port, Probe, World, number
+from tests.isolation.wire import Arrival, Wire, load, open_up, source_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,20 +54,21 @@ class Bench:
         """Send probes and return everything that isn't as it must be; nothing means that all is well.
 
         A packet that must pass has to come out where it belongs. One that mustn't has to be counted as dropped for the
-        right reason: it counts as isolated only if a machine says that it was there and was refused.
+        right reason at the right machine: only then it was there and was refused, and counts as isolated.
 
         :param verdict: what must become of a probe, when the caller knows it already.
         """
         machines, verdict = sorted(self.guarded), verdict or self.verdict
         before = self.wire.drops(machines)
         sent, arrived = self.wire.send(probes)
-        dropped = self.wire.drops(machines).since(before)
+        dropped = self.wire.drops(machines) - before
         came, answered = self._sort(sent, arrived)
         problems: list[str] = []
-        due: Counter[Fate] = Counter()
+        due: Counter[tuple[str, str]] = Counter()
         for serial, probe in sent.items():
             fate, where = verdict(probe)
-            due[fate] += 1
+            if fate not in {Fate.PASSES, Fate.ANSWERED}:
+                due[where.machine, self._counter(fate, where, probe)] += 1
             expected = {where} if fate is Fate.PASSES else set()
             if came.get(serial, set()) != expected:
                 problems.append(f"{told(probe)}: {fate.value} at {where}, came out at {came.get(serial) or 'no port'}")
@@ -75,7 +76,25 @@ class Bench:
                 problems.append(
                     f"{told(probe)}: {fate.value} at {where}, {'' if serial in answered else 'not '}answered"
                 )
-        return problems + self._uncounted(due, dropped)
+        return problems + [
+            f"{machine} counts {dropped[machine, name]} packets as {name}, must be {due[machine, name]}"
+            for machine, name in sorted(due | dropped)
+            if due[machine, name] != dropped[machine, name]
+        ]
+
+    def _counter(self, fate: Fate, where: Port, probe: Probe) -> str:
+        """Return the counter in which a machine must count what it refuses: operators read the reason off its name."""
+        if fate is not Fate.DENIED:
+            return fate.value
+        if number(probe.target) in self.world.own(where.machine):
+            return "input_denied"
+        if where.interface == OPERATOR:
+            return "stray_denied" if where.machine == CORE else "inbound_denied"
+        if where.machine == CORE and where.interface.startswith("u"):
+            return f"unit_{where.interface[1:]}_denied"
+        if where.interface == TRANSIT:
+            return "inbound_denied"
+        return f"from_{where.interface.rstrip('0123456789').replace('-', '_')}_denied"
 
     def _sort(self, sent: Mapping[int, Probe], arrived: Iterable[Arrival]) -> tuple[dict[int, set[Port]], set[int]]:
         """Return where each probe itself came out, and which were answered by their target."""
@@ -97,11 +116,6 @@ class Bench:
             elif port == probe.at and (seen.source, seen.target) == (probe.target, probe.source):
                 answered.add(seen.mark)
         return came, answered
-
-    @staticmethod
-    def _uncounted(due: Counter[Fate], dropped: Drops) -> list[str]:
-        expected = Drops(due[Fate.FORGED], due[Fate.INVALID], due[Fate.DENIED])
-        return [] if dropped == expected else [f"the machines' counters say {dropped}, must be {expected}"]
 
 
 def told(probe: Probe) -> str:

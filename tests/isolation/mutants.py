@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,7 +55,8 @@ def _changes(line: str) -> Iterator[tuple[str, list[str]]]:
     if match := _ELEMENT.match(line):
         yield "forgotten element", []
         for what, key in _wider(match["key"]):
-            yield what, [f"\t{key}{match['verdict'] or ''},"]
+            if key != match["key"]:
+                yield what, [f"\t{key}{match['verdict'] or ''},"]
     elif match := _RULE.match(line):
         yield "forgotten rule", []
         yield from ((what, [new]) for what, new in _loosened(line))
@@ -75,8 +77,8 @@ def _loosened(line: str) -> Iterator[tuple[str, str]]:
     if "iifname . ip saddr" in line or "iifname . ip6 saddr" in line:
         family = "ip6" if "ip6" in line else "ip"
         yield "any source", re.sub(r"iifname .*accept", f"meta nfproto ipv{family[2:] or 4} accept", line)
-    if "saddr . " in line and "th dport" in line:
-        yield "any port", re.sub(r"ip6? saddr .*accept", "meta l4proto { tcp, udp } accept", line)
+    if "daddr . " in line and "th dport" in line:
+        yield "any port", re.sub(r"ip6? [sd]addr .*accept", "meta l4proto { tcp, udp } accept", line)
     for condition in ("iifname @served ", 'iifname "mgmt0" ', "tcp dport 22 ", "meta l4proto . th dport @services "):
         if condition in line:
             yield f"without {condition.strip()}", line.replace(condition, "")
@@ -94,6 +96,10 @@ def _wider(key: str) -> Iterator[tuple[str, str]]:
         yield "server's neighbours too", f"{source} . {_network(target)} . {protocol} . {port}"
         yield "whole segment", f"{_network(source.partition('-')[0])} . {target} . {protocol} . {port}"
         yield "everybody", f"{_all(source)} . {target} . {protocol} . {port}"
+    elif len(fields) == 3:
+        target, protocol, port = fields
+        yield "next port instead", f"{target} . {protocol} . {int(port) + 1}"
+        yield "other protocol", f"{target} . {'udp' if protocol == 'tcp' else 'tcp'} . {port}"
     elif len(fields) == 2 and fields[0].startswith('"'):
         yield "everybody by this interface", f"{fields[0]} . {_all(fields[1])}"
 
@@ -111,22 +117,22 @@ def _all(address: str) -> str:
 
 def _swaps(lines: Sequence[str]) -> Iterator[Mutant]:
     """Yield rulesets in which two things changed places."""
-    for index, (line, following) in enumerate(zip(lines, lines[1:], strict=False)):
+    for index, (line, following) in enumerate(itertools.pairwise(lines)):
         first, second = _ELEMENT.match(line), _ELEMENT.match(following)
         if first and second and first["verdict"] and second["verdict"]:
             swapped = [f"\t{first['key']}{second['verdict']},", f"\t{second['key']}{first['verdict']},"]
             name = f"swapped verdicts of {first['key']} and {second['key']}"
             yield Mutant(name, _joined([*lines[:index], *swapped, *lines[index + 2 :]]))
-        if following.rstrip().endswith("drop") and _RULE.match(line) and "ip6 saddr" in line:
+        if following.rstrip().endswith("drop") and _RULE.match(line) and "ip6 " in line:
             name = f"swapped rules: {line.strip()} after {following.strip()}"
             yield Mutant(name, _joined([*lines[:index], following, line, *lines[index + 2 :]]))
 
 
 def _whole(lines: Sequence[str]) -> Iterator[Mutant]:
     """Yield rulesets that forgot a family, or who may send from where."""
-    six = [line for line in lines if not (_RULE.match(line) and "ip6 saddr ." in line)]
+    six = [line for line in lines if not (_RULE.match(line) and ("ip6 saddr ." in line or "ip6 daddr ." in line))]
     yield Mutant("forgot IPv6 flows and sources", _joined(six))
-    four = [line for line in lines if not (_RULE.match(line) and "ip saddr ." in line)]
+    four = [line for line in lines if not (_RULE.match(line) and ("ip saddr ." in line or "ip daddr ." in line))]
     yield Mutant("forgot IPv4 flows", _joined(four))
     yield Mutant("forgot anti-spoofing", _joined(_without_chain(lines, "ingress")))
     yield Mutant("IPv6 not filtered", _joined(_open_family(lines)))

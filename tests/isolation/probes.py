@@ -18,6 +18,7 @@ from tests.isolation.oracle import (
     World,
     host,
     number,
+    span,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def around_router(world: World, codes: tuple[str, ...]) -> list[Probe]:
             found += _edges(world, unit, segment, neighbour)
             found += _impostor_of(world, unit, segment, neighbour)
         found += _to_core(unit)
+        found += _gateways_own(world, unit)
     found += from_zones(world, codes)
     found += _zone_edges(world, codes)
     found += _operators(CORE, workstation(world.units[codes[0]], 4), world.zones["gov"].server[4])
@@ -179,6 +181,7 @@ def _edges(world: World, unit: Unit, segment: Segment, neighbour: str) -> Iterat
         for target, protocol, port in flows:
             other = "udp" if protocol == "tcp" else "tcp"
             goals |= {(target, protocol, port + 1), (target, protocol, port - 1), (target, other, port)}
+            goals |= {(beside, protocol, port) for beside in _beside(world, target)}
         elsewhere = [
             *_servers(world, family),
             *(host(world.zones["gov"].prefix[family], digits) for digits in (9, 11, 20)),
@@ -194,6 +197,26 @@ def _edges(world: World, unit: Unit, segment: Segment, neighbour: str) -> Iterat
             if protocol == "tcp":
                 source = host(segment.prefix[family], WORKSTATION)
                 yield Probe(at, family, source, target, protocol, port, broken=True)
+
+
+def _beside(world: World, target: str) -> list[str]:
+    """Return addresses next to a server's in its zone."""
+    zone = next(zone for zone in world.zones.values() if number(target) in span(zone.prefix[6 if ":" in target else 4]))
+    return [host(zone.prefix[6 if ":" in target else 4], digits) for digits in (9, 11)]
+
+
+def _gateways_own(world: World, unit: Unit) -> Iterator[Probe]:
+    """Yield what a gateway may send and what lies beside it, put in before an open gateway in its name."""
+    transit, at = unit.segments[TRANSIT], Port(unit.code, OFFICE)
+    for family in FAMILIES:
+        flows = sorted({(flow.target[family], flow.protocol, flow.port) for flow in world.flows})
+        for digits in (2, 3):
+            source = host(transit.prefix[family], digits)
+            for target, protocol, port in flows:
+                other = "udp" if protocol == "tcp" else "tcp"
+                for goal in ((protocol, port - 1), (protocol, port), (protocol, port + 1), (other, port)):
+                    yield Probe(at, family, source, target, *goal)
+                yield from (Probe(at, family, source, near, protocol, port) for near in _beside(world, target))
 
 
 def _impostor_of(world: World, unit: Unit, segment: Segment, neighbour: str) -> Iterator[Probe]:
@@ -244,18 +267,22 @@ def _zone_edges(world: World, codes: tuple[str, ...]) -> Iterator[Probe]:
     for zone in world.zones.values():
         at = Port(CORE, f"{zone.id}0")
         for family in FAMILIES:
-            source, router = zone.server[family], zone.router[family]
-            yield from (Probe(at, family, source, router, protocol, port) for protocol, port in OWN)
+            source = zone.server[family]
+            yield from (Probe(at, family, source, zone.router[family], protocol, port) for protocol, port in OWN)
+            abroad = next(other.server[family] for other in world.zones.values() if other is not zone)
+            for name in (workstation(world.units[codes[0]], family), *_servers(world, family)):
+                if number(name) not in span(zone.prefix[family]):
+                    yield Probe(at, family, name, abroad, "tcp", 636)
             for _, target, protocol, port in world.links:
-                if world.way(CORE, number(target[family])) == at:
-                    continue
-                beside = "udp" if protocol == "tcp" else "tcp"
-                near = host(world.zones["gov"].prefix[family], 11)
-                for goal in ((target, protocol, port + 1), (target, protocol, port - 1), (target, beside, port)):
-                    yield Probe(at, family, source, goal[0][family], goal[1], goal[2])
-                yield Probe(at, family, source, near, protocol, port)
-                for name in (workstation(world.units[codes[0]], family), *_servers(world, family)):
-                    if name != source:
-                        yield Probe(at, family, name, target[family], protocol, port)
-                if protocol == "tcp":
-                    yield Probe(at, family, source, target[family], protocol, port, broken=True)
+                if world.way(CORE, number(target[family])) != at:
+                    yield from _link_edges(world, Probe(at, family, source, target[family], protocol, port))
+
+
+def _link_edges(world: World, link: Probe) -> Iterator[Probe]:
+    other = "udp" if link.protocol == "tcp" else "tcp"
+    yield link
+    yield from (link._replace(port=port) for port in (link.port - 1, link.port + 1))
+    yield link._replace(protocol=other)
+    yield from (link._replace(target=near) for near in _beside(world, link.target))
+    if link.protocol == "tcp":
+        yield link._replace(broken=True)

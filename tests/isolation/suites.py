@@ -32,12 +32,14 @@ class Suite:
 
     def problems(self) -> Iterator[str]:
         """Yield what isn't as it must be, the quickest questions first."""
-        forget_neighbours(self.machine)
-        yield from self.bench.check(self.packets, self.verdicts.__getitem__)
         units = PILOTS[:2] if self.machine == CORE else (self.machine,)
+        forget_neighbours(self.machine)
+        yield from talks.settle(self.bench, units)
+        yield from self.bench.check(self.packets, self.verdicts.__getitem__)
         for code in units:
             yield from talks.answers(self.bench, code, 2 if self.machine == CORE else 1)
         yield from talks.neighbours(self.bench, self.machine)
         yield from talks.alone(self.machine)
+        yield from talks.own_answer(self.bench, self.machine)
         if self.machine != CORE:
             yield from talks.own_calls(self.bench, self.machine)

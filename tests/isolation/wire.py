@@ -9,6 +9,7 @@ import select
 import socket
 import subprocess
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.isolation import netns, packets
@@ -33,18 +34,6 @@ class Arrival(NamedTuple):
 
     port: Port
     seen: Seen
-
-
-class Drops(NamedTuple):
-    """How many packets the machines' own counters say they dropped, by reason."""
-
-    forged: int
-    invalid: int
-    denied: int
-
-    def since(self, before: Drops) -> Drops:
-        """Return what was added."""
-        return Drops(*(now - then for now, then in zip(self, before, strict=True)))
 
 
 class Wire:
@@ -123,15 +112,14 @@ class Wire:
                 if seen is not None and address[0] in self.network.ports:
                     yield Arrival(self.network.ports[address[0]], seen)
 
-    def drops(self, machines: Iterable[str]) -> Drops:
-        """Return the sum of the machines' counters of dropped packets."""
-        total = [0, 0, 0]
+    def drops(self, machines: Iterable[str]) -> Counter[tuple[str, str]]:
+        """Return how many packets each machine dropped, by its own counters: (machine, counter)."""
+        found: Counter[tuple[str, str]] = Counter()
         for machine in machines:
             for entry in json.loads(netns.nft(machine, "--json", "list", "counters"))["nftables"]:
                 if "counter" in entry:
-                    name, count = entry["counter"]["name"], entry["counter"]["packets"]
-                    total[{"forged": 0, "invalid": 1}.get(name, 2)] += count
-        return Drops(*total)
+                    found[machine, entry["counter"]["name"]] = entry["counter"]["packets"]
+        return found
 
 
 def source_port(serial: int) -> int:

@@ -34,11 +34,11 @@ def unit_flows(tenancy: Tenancy, segment: str = "") -> Pair:
 
 
 def zone_links(links: Iterable[ZoneLink], zone: ZoneNetwork) -> Pair:
-    """Return what the zone's machines may open in other zones."""
+    """Return what the zone's machines may open in other zones: destination . protocol . port."""
     found = [link for link in links if link.zone == zone.id]
     return Pair(
-        _merged((f"{zone.ipv4} . {link.ipv4} . {link.protocol} . {link.port}", _purpose(link)) for link in found),
-        _merged((f"{zone.ipv6} . {link.ipv6} . {link.protocol} . {link.port}", _purpose(link)) for link in found),
+        _merged((f"{link.ipv4} . {link.protocol} . {link.port}", _purpose(link)) for link in found),
+        _merged((f"{link.ipv6} . {link.protocol} . {link.port}", _purpose(link)) for link in found),
     )
 
 

@@ -22,10 +22,12 @@ from donvi.tenancy.firewall.common import (
     REFUSE_INVALID,
     ingress,
 )
-from donvi.tenancy.firewall.flows import Pair, flow_rules, flow_sets, unit_flows, zone_links
+from donvi.tenancy.firewall.flows import Pair, flow_rules, unit_flows, zone_links
 from donvi.tenancy.firewall.text import (
     FLOW4,
     FLOW6,
+    LINK4,
+    LINK6,
     SOURCE4,
     SOURCE6,
     TABLE,
@@ -115,9 +117,9 @@ def _places(platform: Platform, links: dict[str, Pair]) -> list[list[str]]:
         named_set("zone_sources6", SOURCE6),
         verdict_map("zones"),
         *(
-            named_set(f"{name(zone)}_links{family}", kind)
+            named_set(f"{name(zone)}_links{family}", kind, interval=False)
             for zone in links
-            for family, kind in ((4, FLOW4), (6, FLOW6))
+            for family, kind in ((4, LINK4), (6, LINK6))
         ),
         *(chain(f"from_{name(zone)}", ()) for zone in links),
         *(chain(hook, ()) for hook in HOOKS),
@@ -164,8 +166,18 @@ def _base(platform: Platform, links: dict[str, Pair]) -> list[list[str]]:
 
 def _zone(zone: ZoneNetwork, links: Pair) -> list[list[str]]:
     identifier = name(zone.id)
-    rules = [*flow_rules(f"{identifier}_links", links), f"counter name from_{identifier}_denied drop"]
-    return [*flow_sets(f"{identifier}_links", links), chain(f"from_{identifier}", rules)]
+    denied = f"counter name from_{identifier}_denied drop"
+    if not links.four:
+        return [chain(f"from_{identifier}", [denied])]
+    rules = [
+        f"{family} daddr . meta l4proto . th dport @{identifier}_links{number} accept"
+        for family, number in (("ip", 4), ("ip6", 6))
+    ]
+    return [
+        named_set(f"{identifier}_links4", LINK4, links.four, interval=False),
+        named_set(f"{identifier}_links6", LINK6, links.six, interval=False),
+        chain(f"from_{identifier}", [*rules, denied]),
+    ]
 
 
 def _parts(identifier: str) -> list[tuple[str, str]]:

@@ -12,6 +12,8 @@ TABLE = "inet donvi"
 
 FLOW4 = "ipv4_addr . ipv4_addr . inet_proto . inet_service"
 FLOW6 = "ipv6_addr . ipv6_addr . inet_proto . inet_service"
+LINK4 = "ipv4_addr . inet_proto . inet_service"
+LINK6 = "ipv6_addr . inet_proto . inet_service"
 SOURCE4 = "ifname . ipv4_addr"
 SOURCE6 = "ifname . ipv6_addr"
 
