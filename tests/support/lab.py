@@ -81,22 +81,22 @@ class Stack:
     name: str
     variables: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a pulumi command on the stack."""
+    def start(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a pulumi command on the stack; the environment is a fresh one by default."""
         command = ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"]
         return subprocess.Popen(
             command,
             cwd=REPOSITORY,
-            env=self.lab.environ(**self.variables),
+            env=environ or self.lab.environ(**self.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, *arguments: str) -> Run:
+    def run(self, *arguments: str, environ: dict[str, str] | None = None) -> Run:
         """Run a pulumi command to its end."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, environ=environ)
         text, _ = process.communicate(timeout=300)
         return Run(process.returncode, text)
 

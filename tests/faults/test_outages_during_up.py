@@ -1,0 +1,117 @@
+"""A system that is down while a stack is brought up: the error says what, where, the remedy; the next up ends well."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+NEWCOMERS = iter(
+    [
+        "cb-267901,Phan Thử Một,clerk,mot.phan-thu,801,yes",
+        "cb-267902,Phan Thử Hai,clerk,hai.phan-thu,802,yes",
+        "cb-267903,Phan Thử Ba,clerk,ba.phan-thu,803,yes",
+    ]
+)
+
+
+@pytest.fixture
+def newcomer(roster):
+    """Add a person to the unit's roster; return the employee id."""
+    line = next(NEWCOMERS)
+    roster.write_text(roster.read_text(encoding="utf-8").rstrip("\n") + f"\n{line}\n", encoding="utf-8")
+    return line.split(",")[0]
+
+
+def finishes(stack, newcomer, before):
+    """Bring the stack up again: nothing was lost, it ends with the unit proven open, and nothing remains to be done."""
+    lost = before - stack.urns()
+    assert not lost, f"the failed run forgot {lost}"
+    done = stack.up()
+    assert done.code == 0, done.text
+    assert any(newcomer in urn for urn in stack.urns())
+    again = stack.run("preview", "--expect-no-changes")
+    assert again.code == 0, again.text
+
+
+def test_with_the_directory_down_the_error_names_unit_place_and_remedy(lab, stack, newcomer, code):
+    before = stack.urns()
+    with lab.stopped("slapd", ports=(636,)):
+        failed = stack.up()
+    assert failed.code != 0
+    assert newcomer in failed.text
+    assert code in failed.text
+    assert lab.deployment["directory"]["url"] in failed.text
+    assert "again" in failed.text, "the remedy is missing"
+    finishes(stack, newcomer, before)
+
+
+def test_with_mail_down_the_error_names_unit_place_and_remedy(lab, stack, newcomer, code):
+    before = stack.urns()
+    with lab.stopped("dovecot", ports=(993,)):
+        failed = stack.up()
+    assert failed.code != 0
+    assert code in failed.text
+    assert any(lab.deployment["mail"][place] in failed.text for place in ("doveadm", "imap"))
+    assert "again" in failed.text, "the remedy is missing"
+    finishes(stack, newcomer, before)
+
+
+def test_vault_that_is_sealed_in_the_middle_of_a_run_stops_it_and_loses_nothing(lab, stack, newcomer, code):
+    before = stack.urns()
+    administrator = lab.environ("administrator")
+    text, sealed = "", False
+    try:
+        with stack.start("up", "--yes", "--skip-preview") as process:
+            for line in process.stdout:
+                text += line
+                if not sealed and newcomer in line and "creating" in line:
+                    seal(lab, administrator)
+                    sealed = True
+    finally:
+        lab.on("dc", "systemctl", "restart", "openbao")
+        await_unsealed(lab)
+    assert process.returncode != 0, text
+    assert code in text
+    assert "sealed" in text
+    finishes(stack, newcomer, before)
+
+
+def test_vault_that_is_down_before_a_run_stops_it_at_once_and_changes_nothing(lab, stack):
+    before = stack.urns()
+    environ = lab.environ(**stack.variables)
+    with lab.stopped("openbao", ports=(8200,)):
+        failed = stack.run("up", "--yes", "--skip-preview", environ=environ)
+    await_unsealed(lab)
+    assert failed.code != 0
+    assert lab.deployment["vault"]["address"] in failed.text
+    assert stack.urns() == before
+
+
+def seal(lab, environ):
+    vault(lab, "sys/seal", method="PUT", token=environ["VAULT_TOKEN"])
+
+
+def await_unsealed(lab):
+    """The lab's Vault unseals itself at start; wait until it does work, for which it answers 200."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            vault(lab, "sys/health")
+            return
+        time.sleep(0.2)
+    pytest.fail("Vault didn't unseal itself")
+
+
+def vault(lab, path, *, method="GET", token=""):
+    asked = urllib.request.Request(  # noqa: S310 - the lab's own address, https
+        f"{lab.deployment['vault']['address']}/v1/{path}",
+        method=method,
+        headers={"X-Vault-Token": token} if token else {},
+    )
+    context = ssl.create_default_context(cafile=str(lab.settings.home / "pki/root.crt"))
+    with urllib.request.urlopen(asked, timeout=5, context=context) as response:  # noqa: S310
+        response.read()
