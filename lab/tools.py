@@ -81,6 +81,7 @@ def ensure(settings: LabSettings, tell: Callable[[str], None] = lambda _: None) 
     """
     for tool in missing(settings):
         ensure_built(settings, tool, tell)
+    _bundle(settings)
 
 
 def missing(settings: LabSettings) -> list[Tool]:
@@ -147,6 +148,17 @@ def _place_exec(settings: LabSettings, draft: Path) -> None:
         raise LabError(f"the SDK has no {PYTHON_EXEC} in {script.parent}")
     shutil.copyfile(script, draft / PYTHON_EXEC)
     (draft / PYTHON_EXEC).chmod(0o755)
+
+
+def _bundle(settings: LabSettings) -> None:
+    """Put the Python host beside the command line: found elsewhere on PATH, every command warns about it."""
+    host, place = folder(settings, PYTHON_HOST), folder(settings, PULUMI)
+    for name in (PYTHON_HOST.name, PYTHON_EXEC):
+        source, target = host / name, place / name
+        if source.exists() and place.is_dir() and not (target.exists() and target.samefile(source)):
+            draft = target.with_suffix(f".{os.getpid()}")
+            os.link(source, draft)  # a symbolic link would be resolved, and the script looked for at its target
+            draft.replace(target)
 
 
 def _go(module: Path, arguments: list[str], log: Path) -> str:
