@@ -27,7 +27,7 @@ def code() -> str:
     return CODE
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def roster(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the city whose roster of the unit a test may add to."""
     copy = tmp_path_factory.mktemp("city") / "city"
@@ -35,7 +35,7 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy / "people" / f"{CODE}.csv"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(lab: Lab, roster: Path) -> Iterator[Stack]:
     """The unit's stack as the copy of the city wants it; in the end as the real one does."""
     yield Stack(lab, STACK, {"DONVI_CITY": str(roster.parents[1])})

@@ -18,7 +18,7 @@ from tests.support import search_secrets
 from tests.support.lab import Stack
 
 SECRET_FIELDS = {"password", "api_key", "secret"}
-SAMPLED_SECONDS = 14
+SAMPLED_SECONDS = 25
 PROGRAM = Path(search_secrets.__file__)
 CONTROL = "chim-hoang-yen-đối-chứng-58213"
 

@@ -1,8 +1,8 @@
 """Looks for secrets where they must not be, on whatever machine it runs; standard library only, sent there by SSH.
 
 Reads from standard input a JSON object ``{"secrets": [...], "seconds": n, "logs": true}``; writes what was found as
-JSON, naming secrets by their position only. Arguments of all processes are sampled for ``seconds``; logs are the journal and
-``/var/log``.
+JSON, naming secrets by their position only. Arguments of all processes are sampled for ``seconds``; logs are the
+journal and ``/var/log``.
 """
 
 from __future__ import annotations

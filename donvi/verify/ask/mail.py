@@ -163,8 +163,10 @@ def _smtp(context: Context) -> Iterator[smtplib.SMTP_SSL]:
 def _smtp_login(link: smtplib.SMTP_SSL, address: str, password: Secret | None) -> bool:
     if password is None:
         return False
-    try:
-        link.login(address, password.reveal())
+    link.ehlo_or_helo_if_needed()
+    link.user, link.password = address, password.reveal()
+    try:  # not login(): when refused it tries again by another mechanism, and the server makes each try wait
+        link.auth("PLAIN", link.auth_plain)
     except smtplib.SMTPAuthenticationError as error:
         if error.smtp_code == SMTP_TRY_LATER:
             raise InconclusiveError(f"the mail system can't check passwords now: {error.smtp_error!r}") from None
