@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 CODE = "26740"
 STACK = "26740-sai-gon"
+NEWCOMERS = iter(
+    [
+        "cb-267901,Phan Thử Một,clerk,mot.phan-thu,801,yes",
+        "cb-267902,Phan Thử Hai,clerk,hai.phan-thu,802,yes",
+        "cb-267903,Phan Thử Ba,it-officer,ba.phan-thu,803,yes",
+        "cb-267904,Phan Thử Bốn,clerk,bon.phan-thu,804,yes",
+    ]
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +41,14 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("city") / "city"
     shutil.copytree(REPOSITORY / "city", copy)
     return copy / "people" / f"{CODE}.csv"
+
+
+@pytest.fixture
+def newcomer(roster: Path) -> str:
+    """Add a person to the unit's roster, so that its stack has something to do; return the employee id."""
+    line = next(NEWCOMERS)
+    roster.write_text(roster.read_text(encoding="utf-8").rstrip("\n") + f"\n{line}\n", encoding="utf-8")
+    return line.split(",")[0]
 
 
 @pytest.fixture(scope="session")

@@ -109,18 +109,20 @@ def test_no_file_of_the_engine_holds_a_secret(lab, secrets):
         assert not found, f"{file} holds {found}"
 
 
-def test_no_process_and_no_log_shows_a_secret_while_a_unit_is_changed_and_verified(lab, stack, secrets, roster, code):
-    line = "cb-267905,Phan Thử Năm,it-officer,nam.phan-thu,805,yes"
-    roster.write_text(roster.read_text(encoding="utf-8").rstrip("\n") + f"\n{line}\n", encoding="utf-8")
+def test_nothing_shows_a_secret_while_a_unit_is_changed_and_verified(lab, stack, secrets, newcomer, tmp_path):
+    code = stack.name.split("-")[0]
     machines = [None, "dc", f"gw-{code}"]
     with ThreadPoolExecutor(len(machines) + 1) as pool:
         looking = {m: pool.submit(look, lab, m, secrets, seconds=SAMPLED_SECONDS, logs=m is not None) for m in machines}
         control = pool.submit(show_control, lab, code)
         done = stack.up("--refresh")
-        verdict = verify(code, environ=lab.environ(**stack.variables))
+        verdict = verify(code, environ=lab.environ(**stack.variables), junit=tmp_path / "report.xml")
         control.result()
     assert done.code == 0, done.text
+    assert newcomer in done.text, "nothing was changed"
     verdict.require_open()
+    printed = done.text + (tmp_path / "report.xml").read_text(encoding="utf-8")
+    assert named_hits(printed.encode(), secrets) == []
     for machine, answer in looking.items():
         seen = answer.result()
         assert seen["samples"] > 20, f"{machine or 'this host'} was hardly looked at"

@@ -9,22 +9,6 @@ from contextlib import suppress
 
 import pytest
 
-NEWCOMERS = iter(
-    [
-        "cb-267901,Phan Thử Một,clerk,mot.phan-thu,801,yes",
-        "cb-267902,Phan Thử Hai,clerk,hai.phan-thu,802,yes",
-        "cb-267903,Phan Thử Ba,clerk,ba.phan-thu,803,yes",
-    ]
-)
-
-
-@pytest.fixture
-def newcomer(roster):
-    """Add a person to the unit's roster; return the employee id."""
-    line = next(NEWCOMERS)
-    roster.write_text(roster.read_text(encoding="utf-8").rstrip("\n") + f"\n{line}\n", encoding="utf-8")
-    return line.split(",")[0]
-
 
 def finishes(stack, newcomer, before):
     """Bring the stack up again: nothing was lost, it ends with the unit proven open, and nothing remains to be done."""
