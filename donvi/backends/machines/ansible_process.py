@@ -5,8 +5,8 @@ takes over its signal handlers, may end it, and forks, which a process with gRPC
 file, with nothing of donvi imported.
 
 Standard input: one line, the job ``{"folder", "playbook", "inventory", "arguments"}``; then it stays open for as long
-as the run may go on. When it is closed, also by the death of whoever started us, the run is cancelled. At the end nothing
-that the run started is alive, not even what left its process group (Ansible's workers do).
+as the run may go on. When it is closed, also by the death of whoever started us, the run is cancelled. At the end
+nothing that the run started is alive, not even what left its process group (Ansible's workers do).
 """
 
 from __future__ import annotations
@@ -89,7 +89,6 @@ def on_event(event: dict[str, Any]) -> bool:
                 "host": data.get("host", ""),
                 "role": data.get("role") or "",
                 "task": data.get("task") or "",
-                "ignored": bool(data.get("ignore_errors")),
                 "changed": bool(result.get("changed")),
                 "diff": diffs(result),
                 "said": words(result),

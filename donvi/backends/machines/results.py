@@ -44,10 +44,6 @@ class HostResult:
     changed: tuple[ChangedTask, ...] = ()
     error: DonviError | None = None
 
-    def lines(self) -> list[str]:
-        """Return the changes in words, one task a line, each followed by its difference."""
-        return [line for task in self.changed for line in (task.task, *task.diff)]
-
 
 @dataclass(frozen=True)
 class PlaybookResult:
@@ -69,8 +65,8 @@ class _Progress:
     ok: int = 0
     changed: list[ChangedTask] = field(default_factory=list)
     running: str = ""
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    unreachable: str = ""
+    troubles: list[tuple[str, str, str]] = field(default_factory=list)
+    """Kind (failed or unreachable), task, words. A play may rescue or ignore one: the final counts say."""
 
 
 class Tally:
@@ -105,7 +101,7 @@ class Tally:
         return [
             machine
             for machine, progress in self._progress.items()
-            if any(TIMED_OUT in words for _, words in progress.failures)
+            if any(TIMED_OUT in words for _, _, words in progress.troubles)
         ]
 
     def results(self, ended: str) -> dict[str, HostResult]:
@@ -120,14 +116,14 @@ class Tally:
 
     def _error(self, machine: str, progress: _Progress, ended: str) -> DonviError | None:
         name = f"playbook {self._playbook} on {machine}"
-        if progress.unreachable:
-            return UnreachableError(
-                f"{name}: the connection broke at the task «{progress.running}»: {progress.unreachable}",
-                hint="see whether the machine runs, then run again: what was done is not done twice",
-            )
         finished = self._failed is not None
-        if progress.failures and (not finished or (self._failed or {}).get(machine)):
-            task, words = progress.failures[-1]
+        if progress.troubles and (not finished or (self._failed or {}).get(machine)):
+            kind, task, words = progress.troubles[-1]
+            if kind == "unreachable":
+                return UnreachableError(
+                    f"{name}: the connection broke at the task «{task}»: {words[:TOLD]}",
+                    hint="see whether the machine runs, then run again: what was done is not done twice",
+                )
             return BackendError(
                 f"{name} failed at the task «{task}»: {words[:TOLD]}",
                 hint=f"look at the machine (ssh {self._addresses[machine]}), then run again",
@@ -148,11 +144,8 @@ def _note(progress: _Progress, kind: str, task: str, event: Mapping[str, Any]) -
     progress.running = task
     if kind == "start":
         return "started"
-    if kind == "unreachable":
-        if not event["ignored"]:
-            progress.unreachable = redact(event["said"])[:TOLD] or "no reason given"
-    elif kind == "failed":
-        progress.failures.append((task, redact(event["said"]) or "it said nothing"))
+    if kind in {"failed", "unreachable"}:
+        progress.troubles.append((kind, task, redact(event["said"]) or "it said nothing"))
     elif kind == "ok":
         progress.ok += 1
         if event["changed"]:

@@ -37,7 +37,8 @@ SHARED = frozenset({"router"})
 """Playbooks whose machine several units have a part of."""
 
 CHECKED, RENDERED = "checked", "rendered"
-SHOWN_LINES = 40
+SHOWN_LINES = 60
+SHOWN_PER_TASK = 12
 SHOWN_WIDTH = 160
 SECONDS_VARIABLE = "DONVI_MACHINE_SECONDS"
 SECONDS = 900.0
@@ -205,7 +206,10 @@ def _digest(inputs: ConfigurationInputs) -> str:
 
 
 def _shown(host: HostResult) -> list[str]:
-    """Return the changes as short lines."""
-    lines = [line if len(line) <= SHOWN_WIDTH else f"{line[: SHOWN_WIDTH - 1]}…" for line in host.lines()]
-    more = len(lines) - SHOWN_LINES
-    return [*lines[:SHOWN_LINES], f"… and {more} more lines"] if more > 0 else lines
+    """Return the changes as short lines; each task is named, its difference may be cut."""
+    lines: list[str] = []
+    for task in host.changed:
+        room = min(SHOWN_PER_TASK, max(0, SHOWN_LINES - len(lines)))
+        more = len(task.diff) - room
+        lines += [task.task, *task.diff[:room], *([f"… {more} more lines"] if more > 0 else [])]
+    return [line if len(line) <= SHOWN_WIDTH else f"{line[: SHOWN_WIDTH - 1]}…" for line in lines]
