@@ -72,7 +72,11 @@ class Lab:
     def resources(self, stack: str) -> dict[str, dict[str, Any]]:
         """Resources of a stack by ``<last part of the type>/<name>``."""
         entries = json.loads(self.export(stack))["deployment"]["resources"]
-        return {f"{entry['type'].rpartition(':')[2]}/{entry['urn'].rpartition('::')[2]}": entry for entry in entries}
+        return {
+            f"{entry['type'].rpartition(':')[2]}/{entry['urn'].rpartition('::')[2]}": entry
+            for entry in entries
+            if not entry.get("delete")
+        }
 
     def changed(self, stack: str, *flags: str, **variables: str) -> dict[str, str]:
         """What a preview would do: ``<type>/<name>`` to the operation, unchanged resources left out."""
