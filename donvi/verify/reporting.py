@@ -16,7 +16,7 @@ from donvi.errors import DonviError
 from donvi.verify.model import CheckResult, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from donvi.tenancy.model import UnitFacts
 
@@ -36,10 +36,11 @@ class Reporting:
             os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
 
     @pytest.fixture(scope="session", autouse=True)
-    def about_the_unit(self, record_testsuite_property: Callable[[str, object], None]) -> None:
-        """Write into the report which unit it is about, and when it was asked."""
+    def about_the_unit(self, record_testsuite_property: Callable[[str, object], None]) -> Iterator[None]:
+        """Write into the report which unit it is about, and when the last check had ended."""
         record_testsuite_property("unit", self._unit.code)
         record_testsuite_property("name", self._unit.name)
+        yield
         record_testsuite_property("finished_at", datetime.now(UTC).isoformat(timespec="seconds"))
 
     @pytest.hookimpl(wrapper=True)
