@@ -133,3 +133,12 @@ def test_a_group_that_names_somebody_absent_is_refused(scratch: Scratch, writer:
 def test_a_short_password_is_refused(scratch: Scratch, writer: bonsai.LDAPConnection) -> None:
     with pytest.raises(bonsai.LDAPError):
         change(writer, scratch.account(scratch.other), "userPassword", "ngắn")
+
+
+def test_an_empty_modification_of_a_group_stops_nothing(
+    scratch: Scratch, bind: Callable[..., Any], person: bonsai.LDAPConnection
+) -> None:
+    """OpenLDAP 2.5's memberof overlay aborts the whole server on it; whoever can log in could send one."""
+    with pytest.raises(bonsai.LDAPError, match="null modlist"):
+        bonsai.LDAPEntry(f"cn=documents-clerk,ou=groups,{scratch.dn}", person).modify()
+    assert bind(scratch.account(scratch.clerk), scratch.password)
