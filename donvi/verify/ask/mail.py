@@ -68,8 +68,7 @@ class MailAnswers(msgspec.Struct, frozen=True, kw_only=True):
     smtp_login: bool
     smtp_wrong_password: bool  # whether a wrong password was let in
     sent: dict[str, Reply]  # by recipient
-    received: bool  # the token sent to the own address was read by IMAP
-    delivered: dict[str, str]  # by recipient: action of the delivery report, "" when none came in time
+    delivered: dict[str, str]  # by recipient: "delivered" when read here, else the report's action; "" when none came
     unknown_recipient: Reply
     foreign_sender: Reply
 
@@ -91,10 +90,10 @@ def probe_mailbox(tenancy: Tenancy) -> tuple[Mailbox, Account]:
     )
 
 
-def told_recipients(tenancy: Tenancy) -> tuple[str, ...]:
-    """Return the addresses whose delivery is proven by a report: functional mailboxes and aliases."""
-    functional = [box.address for box in tenancy.mailboxes if box.kind == "functional"]
-    return (*functional, *(alias.address for alias in tenancy.aliases))
+def other_recipients(tenancy: Tenancy, address: str) -> dict[str, bool]:
+    """Return functional mailboxes and aliases, and whether what is sent there arrives in the mailbox ``address``."""
+    functional = {box.address: False for box in tenancy.mailboxes if box.kind == "functional"}
+    return functional | {alias.address: alias.target == address for alias in tenancy.aliases}
 
 
 def ask_mail(context: Context) -> MailAnswers:
@@ -120,7 +119,7 @@ def _ask(context: Context, address: str, password: Secret | None) -> MailAnswers
         smtp_wrong = pool.submit(_smtp_wrong, context, address)
         without_role = pool.submit(_without_role, context)
         posted = _post(context.tenancy, smtp, address) if smtp_login else _Posted()
-        received, delivered = _collect(imap, posted) if imap_login and smtp_login else (False, {})
+        delivered = _collect(imap, posted) if imap_login and smtp_login else {}
     return MailAnswers(
         address=address,
         imap_login=imap_login,
@@ -129,7 +128,6 @@ def _ask(context: Context, address: str, password: Secret | None) -> MailAnswers
         smtp_login=smtp_login,
         smtp_wrong_password=smtp_wrong.result(),
         sent=posted.sent,
-        received=received,
         delivered=delivered,
         unknown_recipient=posted.unknown_recipient,
         foreign_sender=posted.foreign_sender,
@@ -184,8 +182,9 @@ def _post(tenancy: Tenancy, link: smtplib.SMTP_SSL, address: str) -> _Posted:
     posted.foreign_sender = _envelope(link, _somebody_else(tenancy, address), [address])
     posted.unknown_recipient = _envelope(link, address, [f"khong-co-{posted.token}@{tenancy.unit.domain}"])
     posted.sent[address] = _send(link, address, address, posted.token)
-    for recipient in told_recipients(tenancy):
-        posted.sent[recipient] = _send(link, address, _detailed(recipient), posted.token, report=True)
+    for recipient, read_here in other_recipients(tenancy, address).items():
+        to = recipient if read_here else _detailed(recipient)
+        posted.sent[recipient] = _send(link, address, to, posted.token, report=not read_here)
     return posted
 
 
@@ -275,32 +274,30 @@ def _without_role(context: Context) -> bool | None:
     return None
 
 
-def _collect(link: imaplib.IMAP4_SSL, posted: _Posted) -> tuple[bool, dict[str, str]]:
+def _collect(link: imaplib.IMAP4_SSL, posted: _Posted) -> dict[str, str]:
     """Wait until the token and every delivery report have arrived, read them, remove them."""
-    missing = {address for address, reply in posted.sent.items() if reply.accepted and address != posted.address}
-    delivered, received = dict.fromkeys(missing, ""), False
+    delivered = {address: "" for address, reply in posted.sent.items() if reply.accepted}
     link.select("INBOX")
     deadline = time.monotonic() + DELIVERY_SECONDS
-    while time.monotonic() < deadline and not (received and all(delivered.values())):
+    while time.monotonic() < deadline and not all(delivered.values()):
         link.noop()
         for number in link.search(None, "UNDELETED", "TEXT", posted.token)[1][0].split():
             content = link.fetch(number, "(BODY.PEEK[])")[1][0]
-            reports = _reports(content[1]) if isinstance(content, tuple) else {}
-            received = received or not reports
-            for address in missing & reports.keys():
-                delivered[address] = max(delivered[address], reports[address], key=WEIGHT.index)
+            arrived = _arrived(content[1]) if isinstance(content, tuple) else {}
+            for address in delivered.keys() & arrived.keys():
+                delivered[address] = max(delivered[address], arrived[address], key=WEIGHT.index)
             link.store(number, "+FLAGS", "\\Deleted")
-        if not (received and all(delivered.values())):
+        if not all(delivered.values()):
             time.sleep(BETWEEN_LOOKS)
     link.expunge()
-    return received, delivered
+    return delivered
 
 
-def _reports(raw: bytes) -> dict[str, str]:
-    """Read a delivery status notification (RFC 3464): action by original recipient; empty for any other message."""
+def _arrived(raw: bytes) -> dict[str, str]:
+    """Say what a message proves, by recipient: a status notification (RFC 3464) its actions, the message itself all."""
     message = message_from_bytes(raw)
     if message.get_content_type() != "multipart/report":
-        return {}
+        return {str(message["To"]): "delivered"}
     found = {}
     for part in message.walk():
         recipient = part.get("Original-Recipient") or part.get("Final-Recipient")
