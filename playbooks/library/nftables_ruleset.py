@@ -8,7 +8,8 @@ module: nftables_ruleset
 short_description: Load an nftables ruleset that takes itself back
 description:
   - C(loaded) loads the ruleset in one transaction and starts a timer on the machine that restores the rules from
-    before. The file stays the old one meanwhile, so a machine that starts again has the old rules.
+    before. The file stays the old one meanwhile, so a machine that starts again has the old rules. Nothing is kept yet,
+    so this is no change; in a check it is.
   - C(confirmed) stops the timer and writes the file. Call it over a new connection.
   - C(settled) waits until no load is pending and says whether the last one was taken back.
   - The rules in force are compared too, so a flushed ruleset is a change.
@@ -26,6 +27,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+pending: {description: Whether a load waits for its confirmation, type: bool, returned: loaded}
 rolled_back: {description: When the last pending load was taken back, or empty, type: str, returned: settled}
 """
 
@@ -81,13 +83,12 @@ class Ruleset:
         listed = (self.run("nft", "-s", "list", "table", *table, check=False) for table in tables)
         return "".join(out for code, out, _ in listed if code == 0)
 
-    def compare(self, text: str) -> dict[str, Any]:
+    def compare(self, text: str, *, live: str) -> dict[str, Any]:
         """Return whether file and rules in force are what they should be, with the difference."""
-        self.run("nft", "--check", "--file", "-", data=text)
         now = read(self.path)
         if now != text:
             return {"changed": True, "diff": difference(now, text, str(self.path))}
-        live, recorded = self.live(text), read(RECORD)
+        recorded = read(RECORD)
         if live != recorded:
             return {"changed": True, "diff": difference(live, recorded, "rules in force")}
         return {"changed": False}
@@ -95,14 +96,19 @@ class Ruleset:
     def load(self, text: str) -> dict[str, Any]:
         """Load the ruleset and start the timer, unless everything is as it should be."""
         self.settle()
-        found = self.compare(text)
+        self.run("nft", "--check", "--file", "-", data=text)
+        live = self.live(text)
+        found = self.compare(text, live=live)
         if self.module.check_mode or not found["changed"]:
-            return found
+            return {**found, "pending": False}
         with locked():
+            if PENDING.is_dir():
+                self.module.fail_json(msg="an earlier load still waits for its confirmation; run again when it is over")
             PENDING.mkdir(mode=0o700)
             _, before, _ = self.run("nft", "list", "ruleset")
             (PENDING / "previous.nft").write_text(f"flush ruleset\n{before}")
             (PENDING / "next.conf").write_text(text)
+            (PENDING / "live").write_text(live)
             (STATE / "rollback").write_text(ROLLBACK)
             ROLLED_BACK.unlink(missing_ok=True)
             self.start_timer()
@@ -113,7 +119,7 @@ class Ruleset:
                 self.module.fail_json(
                     msg=f"nft refused the ruleset, nothing was changed: {(err or out).strip()[-800:]}"
                 )
-        return found
+        return {"changed": False, "pending": True}
 
     def confirm(self) -> dict[str, Any]:
         """Keep the pending ruleset."""
@@ -124,20 +130,21 @@ class Ruleset:
                 )
             self.stop_timer()
             text = read(PENDING / "next.conf")
+            found = self.compare(text, live=read(PENDING / "live"))
             place(self.path, text, 0o644)
             RECORD.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             place(RECORD, self.live(text), 0o600)
             shutil.rmtree(PENDING)
         # connections that the old rules let in have to pass the new ones
         self.run("conntrack", "--flush", check=False)
-        return {"changed": True}
+        return {**found, "changed": True}
 
     def settle(self) -> dict[str, Any]:
         """Wait until no load is pending; one whose timer is gone is taken back now."""
         deadline = time.monotonic() + self.seconds + 5
         while PENDING.is_dir() and time.monotonic() < deadline:
             code, _, _ = self.run("systemctl", "is-active", "--quiet", f"{UNIT}.timer", check=False)
-            if code != 0:
+            if code != 0 and not self.module.check_mode:
                 self.run("sh", str(STATE / "rollback"))
             time.sleep(0.2)
         return {"changed": False, "rolled_back": read(ROLLED_BACK).strip()}

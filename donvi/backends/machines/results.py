@@ -145,7 +145,7 @@ def _note(progress: _Progress, kind: str, task: str, event: Mapping[str, Any]) -
     if kind == "start":
         return "started"
     if kind in {"failed", "unreachable"}:
-        progress.troubles.append((kind, task, redact(event["said"]) or "it said nothing"))
+        progress.troubles.append((kind, task, " ".join(redact(event["said"]).split()) or "it said nothing"))
     elif kind == "ok":
         progress.ok += 1
         if event["changed"]:
