@@ -15,6 +15,7 @@ from donvi.cli.account import app as account
 from donvi.cli.lab import app as lab
 from donvi.cli.ledger import app as ledger
 from donvi.cli.output import print_error
+from donvi.cli.retention import app as retention
 from donvi.cli.show import EPILOG as SHOW_EPILOG
 from donvi.cli.show import show
 from donvi.cli.units import EPILOG as UNITS_EPILOG
@@ -40,6 +41,7 @@ app.command("verify", epilog=VERIFY_EPILOG)(verify)
 app.add_typer(account, name="account")
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")
+app.add_typer(retention, name="retention")
 
 
 def main(arguments: list[str] | None = None) -> None:

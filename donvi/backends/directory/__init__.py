@@ -12,7 +12,7 @@ from donvi.backends.directory.connection import Directory, Entry
 from donvi.backends.directory.containers import ContainerSpec, ensure_container, remove_container
 from donvi.backends.directory.credentials import credential_path, ensure_credential, issue, opened
 from donvi.backends.directory.groups import GroupSpec, ensure_group, remove_group
-from donvi.backends.directory.marks import NOBODY, Mark, mark_of
+from donvi.backends.directory.marks import NOBODY, Mark, mark_of, retained_since
 
 __all__ = [
     "NOBODY",
@@ -35,5 +35,6 @@ __all__ = [
     "remove_account",
     "remove_container",
     "remove_group",
+    "retained_since",
     "retire_account",
 ]

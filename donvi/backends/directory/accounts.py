@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from donvi.backends.directory import names
 from donvi.backends.directory.entries import Wanted, ensure, optional, remove
-from donvi.backends.directory.marks import NOBODY, Mark, mark_of, require_own
+from donvi.backends.directory.marks import NOBODY, SINCE, Mark, mark_of, require_own, since
 from donvi.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from donvi.backends.directory.connection import Directory, Entry
 
@@ -55,6 +56,7 @@ def _wanted(spec: AccountSpec) -> Wanted:
         "uidNumber": number,
         "gidNumber": number,
         "homeDirectory": ("/nonexistent",),
+        SINCE: (),
     }
     return Wanted(RESOURCE, spec.dn, CLASSES, enforced, spec.mark)
 
@@ -97,11 +99,12 @@ def _bring(directory: Directory, spec: AccountSpec, entry: Entry, marks: set[Mar
     directory.rename(entry.dn, spec.dn)
 
 
-def retire_account(directory: Directory, dn: str, mark: Mark) -> None:
+def retire_account(directory: Directory, dn: str, mark: Mark, moment: datetime | None = None) -> None:
     """Lock a person's account, move it below ``ou=retained`` and take it out of every group.
 
     Every step may be repeated; an account that is retired or gone already is success.
 
+    :param moment: when it is given up; now unless told otherwise.
     :raises ConflictError: the account isn't ours.
     """
     kept = names.retained(dn)
@@ -110,7 +113,7 @@ def retire_account(directory: Directory, dn: str, mark: Mark) -> None:
         require_own(entry, {mark}, RESOURCE)
         if mark == NOBODY:
             raise ConflictError(f"{dn} carries no owner mark", hint="run `pulumi up` first, which marks it as its own")
-        directory.modify(dn, replace={LOCK: (LOCKED_FOR_GOOD,)})
+        directory.modify(dn, replace={LOCK: (LOCKED_FOR_GOOD,), **since(moment)})
         directory.rename(dn, kept)
     elif (retired := directory.get(kept)) is None or mark_of(retired) != mark:
         return

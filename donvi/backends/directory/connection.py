@@ -33,7 +33,8 @@ EVERYTHING = ("*", "entryDN", "entryUUID", "memberOf", "pwdChangedTime", "pwdRes
 
 # without this bonsai makes the title "TRUE" a boolean and the name "-1" a number
 _TEXTS = ("cn", "sn", "givenName", "title", "mail", "uid", "description", "displayName", "ou", "member", "memberOf",
-          "entryDN", "donviUnit", "donviKey", "donviMailOwner", "donviMailReader", "donviMailTarget")  # fmt: skip
+          "entryDN", "modifyTimestamp", "donviRetainedSince", "donviUnit", "donviKey",
+          "donviMailOwner", "donviMailReader", "donviMailTarget")  # fmt: skip
 
 MOST_PARTS = 1000  # of a name
 

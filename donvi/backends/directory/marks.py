@@ -6,9 +6,10 @@ mark; anything else is an error whose remedy is an import.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from donvi.errors import ConflictError
+from donvi.errors import BackendError, ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from donvi.backends.directory.connection import Entry
 
 OBJECT_CLASS = "donviObject"
+SINCE = "donviRetainedSince"
+_GENERALIZED_TIME = "%Y%m%d%H%M%SZ"  # RFC 4517, as the directory and donvi write it
 
 
 class Mark(NamedTuple):
@@ -36,6 +39,29 @@ NOBODY = Mark("", "")
 def mark_of(entry: Entry) -> Mark:
     """Return an entry's mark, :data:`NOBODY` if it has none."""
     return Mark(entry.one("donviUnit"), entry.one("donviKey"))
+
+
+def since(moment: datetime | None = None) -> dict[str, tuple[str, ...]]:
+    """Return the attribute that says when an entry was given up; now unless told otherwise."""
+    return {SINCE: ((moment or datetime.now(UTC)).astimezone(UTC).strftime(_GENERALIZED_TIME),)}
+
+
+def retained_since(entry: Entry) -> datetime:
+    """Return when a retained entry was given up.
+
+    One that was given up before entries said so counts from its last change (``modifyTimestamp``, which must have been
+    asked for): that is never too early.
+
+    :raises BackendError: the entry says neither.
+    """
+    text = entry.one(SINCE) or entry.one("modifyTimestamp")
+    try:
+        return datetime.strptime(text, _GENERALIZED_TIME).replace(tzinfo=UTC)
+    except ValueError:
+        raise BackendError(
+            f"{entry.dn} doesn't say since when it is kept: {text!r} isn't such a time",
+            hint=f"write its {SINCE} like 20260131235959Z",
+        ) from None
 
 
 def require_own(entry: Entry, accepted: Collection[Mark], resource: str) -> None:

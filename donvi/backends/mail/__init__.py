@@ -9,6 +9,7 @@ from donvi.backends.mail.aliases import AliasSpec, ensure_alias, remove_alias
 from donvi.backends.mail.doveadm import Doveadm
 from donvi.backends.mail.mailboxes import ACTIVE, MailboxSpec, ensure_mailbox, retire_mailbox
 from donvi.backends.mail.readers import clear_readers, ensure_readers, real_readers
+from donvi.backends.mail.stores import empty_store
 
 __all__ = [
     "ACTIVE",
@@ -16,6 +17,7 @@ __all__ = [
     "Doveadm",
     "MailboxSpec",
     "clear_readers",
+    "empty_store",
     "ensure_alias",
     "ensure_mailbox",
     "ensure_readers",

@@ -14,6 +14,7 @@ REMEDY = (
     "see whether it runs: `uv run donvi lab status`, then `systemctl status dovecot` on its machine; then run again"
 )
 UNKNOWN_USER = 67  # sysexits.h: EX_NOUSER
+NO_SUCH_FOLDER = 68  # doveadm's own meaning of EX_NOHOST
 REFUSED = frozenset({401, 403})
 OK = 200
 KILOBYTES_PER_MEGABYTE = 1024
@@ -73,18 +74,51 @@ class Doveadm:
                 return int(one["limit"]) // KILOBYTES_PER_MEGABYTE
         raise BackendError(f"Dovecot at {self.url} sets no quota for {address}", hint=REMEDY)
 
+    def folders(self, address: str) -> list[str] | None:
+        """Return the names of a mailbox's folders; ``None`` if Dovecot doesn't know the mailbox."""
+        found = self._ask("mailboxList", address)
+        if isinstance(found, list):
+            return [str(one["mailbox"]) for one in found]
+        if found.get("exitCode") == UNKNOWN_USER:
+            return None
+        raise self._failed("mailboxList", address, found)
+
+    def delete_folder(self, address: str, folder: str) -> None:
+        """Delete a folder with its mail; one that is gone is success. INBOX can't be deleted."""
+        found = self._ask("mailboxDelete", address, mailbox=[folder])
+        if not isinstance(found, list) and found.get("exitCode") != NO_SUCH_FOLDER:
+            raise self._failed("mailboxDelete", address, found)
+
+    def empty_inbox(self, address: str) -> None:
+        """Delete all mail of INBOX, and the headers that Dovecot keeps beside it."""
+        self._command("expunge", address, query=["mailbox", "INBOX", "ALL"])
+        self._command("mailboxCachePurge", address, mailbox=["INBOX"])
+
+    def messages(self, address: str) -> int:
+        """Return how many messages all folders hold together."""
+        found = self._command("mailboxStatus", address, field=["messages"], mailboxMask=["*"])
+        return sum(int(one["messages"]) for one in found)
+
     def _command(self, name: str, address: str, **parameters: str | list[str]) -> list[dict[str, Any]]:
+        found = self._ask(name, address, **parameters)
+        if isinstance(found, list):
+            return found
+        raise self._failed(name, address, found)
+
+    def _ask(self, name: str, address: str, **parameters: str | list[str]) -> list[dict[str, Any]] | dict[str, Any]:
+        """Return what a command answers, or, as a mapping, how it failed."""
         answer = self._post(name, [[name, {"user": address, **parameters}, "donvi"]])
         kind, content = answer[0][0], answer[0][1]
-        if kind == "doveadmResponse":
-            return list(content)
+        return list(content) if kind == "doveadmResponse" else dict(content)
+
+    def _failed(self, name: str, address: str, content: dict[str, Any]) -> BackendError:
         code = content.get("exitCode")
         if code == UNKNOWN_USER:
-            raise BackendError(
+            return BackendError(
                 f"Dovecot at {self.url} doesn't know {address}",
                 hint="its entry must be in the directory with donviMailState=active: run `pulumi up --refresh`",
             )
-        raise BackendError(
+        return BackendError(
             f"Dovecot at {self.url} failed to run {name} for {address}: {content.get('type')} {code}",
             hint="its log says why: `journalctl -u dovecot` on its machine",
         )

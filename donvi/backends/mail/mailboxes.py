@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from donvi.backends.directory import names
 from donvi.backends.directory.entries import Wanted, ensure, optional
-from donvi.backends.directory.marks import require_own
+from donvi.backends.directory.marks import SINCE, require_own, since
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from donvi.backends.directory import Directory, Entry, Mark
 
@@ -47,6 +48,7 @@ def _wanted(spec: MailboxSpec) -> Wanted:
         "donviMailReader": spec.readers,
         "donviMailQuota": (str(spec.quota_mb),),
         STATE: (ACTIVE,),
+        SINCE: (),
     }
     return Wanted(RESOURCE, spec.dn, ("donviMailbox",), enforced, spec.mark)
 
@@ -64,14 +66,15 @@ def ensure_mailbox(directory: Directory, spec: MailboxSpec, accepted: Collection
     return ensure(directory, _wanted(spec), accepted)
 
 
-def retire_mailbox(directory: Directory, dn: str, mark: Mark) -> None:
+def retire_mailbox(directory: Directory, dn: str, mark: Mark, moment: datetime | None = None) -> None:
     """Let the mailbox receive nothing any more and keep its mail; one that is retired or gone is success.
 
+    :param moment: when it is given up; now unless told otherwise.
     :raises ConflictError: the mailbox isn't ours.
     """
     entry = directory.get(dn)
     if entry is None:
         return
     require_own(entry, {mark}, RESOURCE)
-    directory.modify(dn, replace={STATE: (RETAINED,)})
+    directory.modify(dn, replace={STATE: (RETAINED,), **since(moment)})
     directory.rename(dn, names.retained(dn))

@@ -179,7 +179,7 @@ class AccountHandler(Handler[AccountInputs]):
     def delete(self, services: Services, id: str, old: AccountInputs) -> None:
         """Retire a person's account, delete a probe's, and remove what would open it."""
         if old.kind == "person":
-            retire_account(services.directory_write, old.dn, mark(old))
+            retire_account(services.directory_write, old.dn, mark(old), services.clock())
         else:
             remove_account(services.directory_write, old.dn, mark(old))
         services.vault.kv_delete(old.credential)

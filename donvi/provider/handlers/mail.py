@@ -140,7 +140,7 @@ class MailboxHandler(Handler[MailboxInputs]):
         entry = services.directory_write.get(old.dn)
         if old.kind == FUNCTIONAL and entry is not None and _is_ours(entry, old):
             clear_readers(services.doveadm, old.address)
-        retire_mailbox(services.directory_write, old.dn, mark(old))
+        retire_mailbox(services.directory_write, old.dn, mark(old), services.clock())
 
 
 def _is_ours(entry: Entry, old: MailboxInputs) -> bool:
