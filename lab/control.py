@@ -8,8 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from donvi.errors import DonviError, LabError
-from lab import access, cgroup, host, identity, image, inventory, lock, network, pki, plan, record, shell, topology
+from lab import (
+    access,
+    cgroup,
+    host,
+    identity,
+    image,
+    inventory,
+    limits,
+    lock,
+    network,
+    pki,
+    plan,
+    record,
+    shell,
+    topology,
+)
 from lab.machine import CAPABILITIES, Container, greets
 
 if TYPE_CHECKING:
@@ -78,6 +95,7 @@ def up(settings: LabSettings, display: Display) -> Topology:
     with lock.hold(settings, "lab up"):
         run = _prepare(settings, city, display)
         reused = _sort_out(run)
+        limits.ensure(settings, len(run.topology.machines))
         network.ensure(settings, run.topology)
         keys = _start_all(run, reused)
         inventory.write(settings, city, run.topology, keys)
@@ -126,13 +144,21 @@ def status(settings: LabSettings) -> LabStatus:
     if known is None:
         return LabStatus("", "", "", held_by, ())
     city = plan.read(settings)
-    layout = topology.build(city, _numbers(city, known.gateways))
+    layout = topology.build(city, _numbers(settings, city, known.numbers))
     machines = tuple(_machine_status(settings, machine) for machine in layout.machines)
     return LabStatus(known.id, known.owner, known.image, held_by, machines)
 
 
-def _numbers(city: CityPlan, known: dict[str, int]) -> dict[str, int]:
-    return topology.gateway_numbers(known, [unit.code for unit in city.units])
+def _numbers(settings: LabSettings, city: CityPlan, known: dict[str, int]) -> dict[str, int]:
+    """Return every machine's number on the management network.
+
+    :raises LabError: the network is too small.
+    """
+    given, last = topology.numbers(known, city.machine_names()), settings.network.num_addresses - 2
+    if max(given.values()) > last:
+        hint = "Set DONVI_LAB_NETWORK to a larger network, or name fewer units in DONVI_LAB_UNITS."
+        raise LabError(f"{settings.network} has no address number {max(given.values())}", hint=hint)
+    return given
 
 
 def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
@@ -152,8 +178,8 @@ def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
     opened = record.open_or_begin(settings, made)
     if opened.owner != str(settings.repository):
         display.note(f"taking over the idle lab of {opened.owner}")
-    numbers = _numbers(city, opened.gateways)
-    opened = record.Record(id=opened.id, owner=str(settings.repository), image=opened.image, gateways=numbers)
+    numbers = _numbers(settings, city, opened.numbers)
+    opened = msgspec.structs.replace(opened, owner=str(settings.repository), numbers=numbers)
     record.save(settings, opened)
     root = pki.ensure_root(settings.home / "pki", city.domain)
     identity.ensure_operators(settings, root)
@@ -277,6 +303,7 @@ def _clear_host(settings: LabSettings, display: Display) -> None:
     containers = [_container(settings, label) for label in sorted(labels)]
     _all_at_once(lambda container: _stop(container, display), containers)
     network.remove_links(settings.prefix)
+    limits.restore(settings)
     left = sorted(_labels(settings)) + network.host_links(settings.prefix)
     if left:
         raise LabError(f"still on the host: {', '.join(left)}", hint="Run the command again, or restart the host.")

@@ -55,7 +55,7 @@ def furnish(where: Place, machine: Machine, root: Authority, disk: Path) -> str:
     place(disk / "root/.ssh/authorized_keys", operator, 0o600)
     place(disk / "etc/hostname", machine.name + "\n")
     place(disk / "etc/hosts", _hosts(machine))
-    place(disk / "etc/resolv.conf", _resolver(topology))
+    place(disk / "etc/resolv.conf", _resolver(topology.domain, machine))
     place(disk / "etc/machine-id", hashlib.sha256(f"{lab_id} {machine.name}".encode()).hexdigest()[:32] + "\n")
     tls = disk / "etc/donvi/tls"
     place(tls / "root.crt", root.pem)
@@ -95,5 +95,6 @@ def _hosts(machine: Machine) -> str:
     return f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n{machine.data4} {names}\n{machine.data6} {names}\n"
 
 
-def _resolver(topology: Topology) -> str:
-    return f"search {topology.domain}\nnameserver {topology.resolver}\noptions timeout:2 attempts:2\n"
+def _resolver(domain: str, machine: Machine) -> str:
+    servers = "".join(f"nameserver {server}\n" for server in machine.resolvers)
+    return f"search {domain}\n{servers}options timeout:2 attempts:2\n"

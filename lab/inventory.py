@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from lab.settings import LabSettings
     from lab.topology import CityPlan, Machine, Topology
 
-GROUPS = {"router": "routers", "datacentre": "datacentre", "gateway": "gateways"}
+GROUPS = {
+    "router": "routers",
+    "datacentre": "datacentre",
+    "zone": "zones",
+    "gateway": "gateways",
+    "workstation": "workstations",
+}
 
 
 def write(settings: LabSettings, plan: CityPlan, topology: Topology, host_keys: dict[str, str]) -> None:
@@ -40,17 +46,14 @@ def write(settings: LabSettings, plan: CityPlan, topology: Topology, host_keys: 
 
 def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Deployment:
     """Return where every real system is, seen from the operator."""
-    centre = topology.machine("dc")
-    if centre is None:
-        raise LabError("the city has no data centre")
-    address = str(settings.network[centre.number])
+    address = _address(settings, topology, "dc")
     return Deployment(
         city_domain=plan.domain,
         vault=VaultPlace(f"https://{address}:8200"),
         directory=DirectoryPlace(f"ldaps://{address}:636"),
         mail=MailPlace(f"{address}:25", f"{address}:465", f"{address}:993", f"https://{address}:8080"),
         dns=DnsPlace(address, 53),
-        systems={system: f"{address}:{port}" for system, port in plan.systems},
+        systems={place.system: f"{_address(settings, topology, place.machine)}:{place.port}" for place in plan.systems},
         machines={
             machine.name: Place(
                 str(settings.network[machine.number]), data4=str(machine.data4), data6=str(machine.data6)
@@ -61,7 +64,7 @@ def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Dep
 
 
 def inventory(settings: LabSettings, topology: Topology, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Ansible's inventory: groups ``routers``, ``datacentre`` and ``gateways``.
+    """Return Ansible's inventory: a group per role of machine (:data:`GROUPS`).
 
     :param variables: what the city's description gives every machine.
     """
@@ -78,7 +81,8 @@ def inventory(settings: LabSettings, topology: Topology, variables: Mapping[str,
     }
     children: dict[str, Any] = {}
     for machine in topology.machines:
-        children.setdefault(GROUPS[machine.role], {"hosts": {}})["hosts"][machine.name] = _host(settings, machine)
+        group = GROUPS.get(machine.role, f"{machine.role}s")
+        children.setdefault(group, {"hosts": {}})["hosts"][machine.name] = _host(settings, machine)
     return {"all": {"vars": everywhere, "children": children}}
 
 
@@ -102,7 +106,16 @@ def _host(settings: LabSettings, machine: Machine) -> dict[str, Any]:
         "donvi_data6": str(machine.data6),
         "donvi_fqdn": machine.fqdn,
     }
-    return {**facts, "donvi_unit": machine.unit} if machine.unit else facts
+    belongs = {"donvi_unit": machine.unit, "donvi_zone": machine.zone}
+    return facts | {name: value for name, value in belongs.items() if value}
+
+
+def _address(settings: LabSettings, topology: Topology, name: str) -> str:
+    """Return a machine's address on the management network."""
+    machine = topology.machine(name)
+    if machine is None:
+        raise LabError(f"the city has no machine {name}")
+    return str(settings.network[machine.number])
 
 
 def _yaml(tree: dict[str, Any]) -> bytes:

@@ -1,22 +1,30 @@
-"""Reads from the city's data what the lab needs: zone, servers, systems with a service, the units' networks."""
+"""Reads from the city's data what the lab needs: zones and their machines, systems with a service, the units."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from donvi.errors import DataError, UsageError
 from donvi.registry import load_city
-from donvi.registry.addresses import subnet
+from donvi.registry.addresses import address
+from donvi.registry.model import ZoneMachine
+from donvi.tenancy import describe
 from donvi.tenancy.inventory import datacentre_vars
-from lab.topology import CityPlan, UnitNetworks
+from donvi.tenancy.network import zone_networks
+from donvi.tenancy.platform import NAME_SERVER
+from donvi.tenancy.servers import servers
+from lab.topology import CityPlan, SystemPlace, ZoneServer
 
 if TYPE_CHECKING:
-    from donvi.registry import Allotment, City, Zone
+    from collections.abc import Iterator
+
+    from donvi.registry import City, Zone
+    from donvi.tenancy.model import Tenancy
     from lab.settings import LabSettings
 
 CENTRE = "dc"
-TRANSIT = "transit"
+PREPARED_HOST = 20
+"""Host number of a zone's machine that stands ready while the city's data lets the zone's own server answer."""
 
 
 def read(settings: LabSettings) -> CityPlan:
@@ -26,43 +34,58 @@ def read(settings: LabSettings) -> CityPlan:
     :raises UsageError: the settings name a unit that the city doesn't have.
     """
     city = load_city()
-    zone = _centre(city)
-    if zone.machine is None:
-        raise DataError("the data centre's zone has no server", file=f"{city.path}/city.yaml")
+    if not any(zone.machine and zone.machine.name == CENTRE for zone in city.settings.zones):
+        raise DataError(
+            f"no zone has a machine named {CENTRE}",
+            file=f"{city.path}/city.yaml",
+            hint="give the zone of the shared servers `machine: {name: dc, …}`",
+        )
     return CityPlan(
         domain=city.settings.domain,
-        zone4=IPv4Network(zone.ipv4),
-        zone6=IPv6Network(zone.ipv6),
-        host=zone.machine.host,
-        names=zone.machine.names,
-        systems=tuple((id_, system.service.port) for id_, system in city.systems.items() if system.service),
-        units=tuple(_networks(city, code) for code in settings.units or sorted(city.people)),
+        name_server=servers(city)[NAME_SERVER].ipv4,
+        zones=zone_networks(city),
+        servers=tuple(server for zone in city.settings.zones for server in _servers(city, zone)),
+        systems=tuple(_places(city)),
+        units=tuple(_unit(city, code) for code in settings.units or sorted(city.people)),
         variables=datacentre_vars(city),
     )
 
 
-def _centre(city: City) -> Zone:
-    for zone in city.settings.zones:
-        if zone.machine and zone.machine.name == CENTRE:
-            return zone
-    raise DataError(
-        f"no zone has a machine named {CENTRE}",
-        file=f"{city.path}/city.yaml",
-        hint="give the zone of the shared servers `machine: {name: dc, …}`",
-    )
+def _servers(city: City, zone: Zone) -> Iterator[ZoneServer]:
+    """Return a zone's machines: the city's own server, and the one that answers for the zone's systems.
+
+    The city's own server holds a certificate of every system, because the stand-in services run there.
+    """
+    every = [system.id for system in city.systems.values() if system.service]
+    if zone.machine:
+        yield _server(zone, zone.machine, "datacentre", (*zone.machine.names, *every))
+    if zone.machine or zone.services:
+        machine = zone.services or ZoneMachine(name=f"zone-{zone.id}", host=PREPARED_HOST)
+        own = [id_ for id_ in every if city.systems[id_].zone == zone.id and not _is_server(city, id_)]
+        yield _server(zone, machine, "zone", (*machine.names, *own))
 
 
-def _networks(city: City, code: str) -> UnitNetworks:
-    """Return a unit's prefixes, and those of the segment to the core router."""
-    if code not in city.allotments:
+def _server(zone: Zone, machine: ZoneMachine, role: str, services: tuple[str, ...]) -> ZoneServer:
+    addresses = address(zone.ipv4, machine.host), address(zone.ipv6, machine.host)
+    return ZoneServer(machine.name, role, zone.id, *addresses, tuple(dict.fromkeys(services)))
+
+
+def _is_server(city: City, name: str) -> bool:
+    """Say whether a system is one of the city's own servers, such as mail."""
+    return any(zone.machine and name in zone.machine.names for zone in city.settings.zones)
+
+
+def _places(city: City) -> Iterator[SystemPlace]:
+    """Return where every system with a service answers; the registry made sure that its zone has a machine."""
+    zones = {zone.id: zone for zone in city.settings.zones}
+    for system in city.systems.values():
+        zone = zones[system.zone]
+        machine = zone.machine if _is_server(city, system.id) else zone.services or zone.machine
+        if system.service and machine:
+            yield SystemPlace(system.id, machine.name, system.service.port)
+
+
+def _unit(city: City, code: str) -> Tenancy:
+    if code not in city.units:
         raise UsageError(f"DONVI_LAB_UNITS names {code}, which isn't a unit of {city.settings.name}")
-    allotment: Allotment = city.allotments[code]
-    number = next(segment.number for segment in city.settings.segments if segment.kind == TRANSIT)
-    return UnitNetworks(
-        code=code,
-        slug=allotment.slug,
-        prefix4=IPv4Network(allotment.ipv4),
-        prefix6=IPv6Network(allotment.ipv6),
-        transit4=IPv4Network(str(subnet(allotment.ipv4, 24, number))),
-        transit6=IPv6Network(str(subnet(allotment.ipv6, 64, number))),
-    )
+    return describe(city, code)

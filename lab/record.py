@@ -1,4 +1,4 @@
-"""What the lab remembers of itself: its id, the clone that owns it, its image, the numbers of its gateways.
+"""What the lab remembers of itself: its id, the clone that owns it, its image, the numbers of its machines.
 
 The lab id pairs the machines' disks with the engine's state: each folder carries it, and a folder with another id is
 refused, because the state would then describe objects that are on no disk.
@@ -26,12 +26,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     :param id: made when the lab is; 16 hex digits.
     :param owner: the clone that brought the machines up last.
     :param image: name of the image that is the base of every disk.
-    :param gateways: number of each unit's gateway on the management network.
+    :param numbers: number of each machine on the management network, by its name.
+    :param gateways: the same for gateways, by their unit: what a lab from before workstations has; kept, so that a
+        clone of that time can take the lab over.
     """
 
     id: str
     owner: str
     image: str
+    numbers: dict[str, int] = {}
     gateways: dict[str, int] = {}
 
 
@@ -42,11 +45,13 @@ def load(settings: LabSettings) -> Record | None:
     """
     path = settings.home / "lab.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
+        known = msgspec.json.decode(path.read_bytes(), type=Record)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
         raise LabError(f"{path} is damaged: {error}", hint="Run `make lab-reset` to begin anew.") from None
+    older = {f"gw-{code}": number for code, number in known.gateways.items()}
+    return msgspec.structs.replace(known, numbers={**older, **known.numbers})
 
 
 def save(settings: LabSettings, record: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 MANAGEMENT = IPv4Network("172.31.250.0/24")
 REPOSITORY = Path(__file__).resolve().parent.parent
+LINK_NAME_LENGTH = 15  # IFNAMSIZ without its final zero
+
+
+def link_name(begin: str, machine: str) -> str:
+    """Return a link's name that begins so and tells the machine; one too long for the kernel ends in a digest."""
+    whole = begin + machine
+    if len(whole) <= LINK_NAME_LENGTH:
+        return whole
+    return whole[: LINK_NAME_LENGTH - 5] + hashlib.sha256(whole.encode()).hexdigest()[:5]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class LabSettings:
     :param repository: the clone that asks.
     :param prefix: begins the name of every namespace, link and cgroup on the host, so that all can be found again.
     :param network: the management network; the host is its first address.
-    :param units: codes of the units that have a gateway; empty: all that have a roster.
+    :param units: codes of the units that have machines; empty: all that have a roster.
     """
 
     home: Path
@@ -76,8 +86,8 @@ class LabSettings:
         return f"{self.prefix}-{machine}"
 
     def management_link(self, machine: str) -> str:
-        """Name of the host's end of the machine's management link, at most 15 characters."""
-        return f"{self.prefix}-m-{machine}"
+        """Name of the host's end of the machine's management link."""
+        return link_name(f"{self.prefix}-m-", machine)
 
     def machine_folder(self, machine: str) -> Path:
         """What is kept of one machine: its disk, its console log, its record."""

@@ -1,57 +1,106 @@
-"""Which machines the lab has and how they are connected: a pure function of the city's description."""
+"""Which machines the lab has and how they are connected: a pure function of the city's description.
+
+A zone's network, and every segment behind a unit's gateway, is a switch inside its router: a bridge that carries the
+router's address and the name that the router's rules know (``donvi.tenancy.names``), whether something is plugged in or
+not. So the rendered rulesets apply as they are. The link between a gateway and the core router has no switch.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from donvi.tenancy.names import router_interface
+from lab.settings import link_name
 
-FIRST_GATEWAY_NUMBER = 16
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from donvi.tenancy.model import Endpoint, Segment, Tenancy, ZoneNetwork
+
+CORE = "core"
+FIXED_NUMBERS = {CORE: 2, "dc": 3}
+FIRST_NUMBER = 16
+TRANSIT = "transit"
 
 
 @dataclass(frozen=True, slots=True)
-class UnitNetworks:
-    """A unit's prefixes and the segment that connects its gateway with the core router."""
+class ZoneServer:
+    """A machine in a zone's network.
 
-    code: str
-    slug: str
-    prefix4: IPv4Network
-    prefix6: IPv6Network
-    transit4: IPv4Network
-    transit6: IPv6Network
+    :param role: datacentre (the city's own servers) or zone (answers for the zone's systems).
+    :param services: host names below the city's domain for which it holds a certificate.
+    """
+
+    name: str
+    role: str
+    zone: str
+    ipv4: str
+    ipv6: str
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPlace:
+    """Where a system answers."""
+
+    system: str
+    machine: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
 class CityPlan:
     """What the lab must know of the city.
 
-    :param host: number of the zone's server in its networks.
-    :param names: host names of the shared servers, below ``domain``.
-    :param systems: port of every system that has a service, by the system's id.
+    :param name_server: address of the server that resolves names.
     :param variables: what the playbooks know of the city.
     """
 
     domain: str
-    zone4: IPv4Network
-    zone6: IPv6Network
-    host: int
-    names: tuple[str, ...]
-    systems: tuple[tuple[str, int], ...]
-    units: tuple[UnitNetworks, ...]
+    name_server: str
+    zones: tuple[ZoneNetwork, ...]
+    servers: tuple[ZoneServer, ...]
+    systems: tuple[SystemPlace, ...]
+    units: tuple[Tenancy, ...]
     variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def machine_names(self) -> list[str]:
+        """Return every machine, in the order in which new ones get their numbers."""
+        ends = [end for unit in self.units for end in unit.endpoints]
+        first = [end.id for end in ends if end.role == "gateway"]
+        others = [end.id for end in ends if end.role != "gateway"]
+        return [CORE, *(server.name for server in self.servers), *first, *others]
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
-    """One end of a data link."""
+class Switch:
+    """A network inside its router: a bridge with the router's address."""
 
     machine: str
     name: str
     address4: IPv4Interface
     address6: IPv6Interface
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One end of a data link: it has addresses, or is plugged into a switch of its machine."""
+
+    machine: str
+    name: str
+    addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+    switch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +113,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A static route of a machine."""
+    """A static route of a machine; without ``via``, the destination doesn't exist there."""
 
     machine: str
     destination: IPv4Network | IPv6Network
-    via: IPv4Address | IPv6Address
+    via: IPv4Address | IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +125,9 @@ class Machine:
     """One machine.
 
     :param number: its number on the management network; never given to another machine.
-    :param role: router, datacentre or gateway.
+    :param role: router, datacentre, zone, or the role of a unit's endpoint: gateway, workstation.
     :param data4: its address in the city's networks, likewise ``data6``.
+    :param resolvers: whom it asks for names.
     :param services: host names for which the machine holds a certificate of the lab's root.
     """
 
@@ -87,8 +137,10 @@ class Machine:
     fqdn: str
     data4: IPv4Address
     data6: IPv6Address
-    forwards: bool
+    resolvers: tuple[str, ...]
+    forwards: bool = False
     services: tuple[str, ...] = ()
+    zone: str = ""
     unit: str = ""
 
     @property
@@ -99,11 +151,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All machines, links and routes, in a fixed order."""
+    """All machines, switches, links and routes, in a fixed order."""
 
     domain: str
-    resolver: IPv4Address
     machines: tuple[Machine, ...]
+    switches: tuple[Switch, ...]
     links: tuple[Link, ...]
     routes: tuple[Route, ...]
 
@@ -115,58 +167,125 @@ class Topology:
         """Return a machine's ends of data links."""
         return [port for link in self.links for port in (link.left, link.right) if port.machine == machine]
 
-
-def gateway_numbers(known: dict[str, int], codes: Sequence[str]) -> dict[str, int]:
-    """Give each unit's gateway a number on the management network; who has one keeps it."""
-    numbers = dict(known)
-    for code in codes:
-        if code not in numbers:
-            numbers[code] = max([FIRST_GATEWAY_NUMBER - 1, *numbers.values()]) + 1
-    return numbers
+    def switches_of(self, machine: str) -> list[Switch]:
+        """Return the switches inside a machine."""
+        return [switch for switch in self.switches if switch.machine == machine]
 
 
-def build(plan: CityPlan, numbers: dict[str, int]) -> Topology:
-    """Lay out the machines of a city: the core router, the data centre behind it, a gateway per unit.
+def numbers(known: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
+    """Give each machine a number on the management network; who has one keeps it, also while it is gone."""
+    given = dict(known)
+    for name in names:
+        if name not in given:
+            given[name] = FIXED_NUMBERS.get(name) or max([FIRST_NUMBER - 1, *given.values()]) + 1
+    return given
 
-    :param numbers: number of each unit's gateway on the management network, by code (:func:`gateway_numbers`).
+
+def build(plan: CityPlan, numbers: Mapping[str, int]) -> Topology:
+    """Lay out the machines of a city: the core router, the zones around it, a gateway per unit and what is behind it.
+
+    :param numbers: number of each machine on the management network (:func:`numbers`).
     """
-    core4, core6 = plan.zone4[1], plan.zone6[1]
-    server4, server6 = plan.zone4[plan.host], plan.zone6[int(str(plan.host), 16)]  # .10 and ::10
-    core = Machine("core", 2, "router", f"core.{plan.domain}", core4, core6, forwards=True)
-    services = tuple(dict.fromkeys([*plan.names, *(system for system, _ in plan.systems)]))
-    centre = Machine("dc", 3, "datacentre", f"dc.{plan.domain}", server4, server6, forwards=False, services=services)
-    machines, routes = [core, centre], default_routes("dc", core4, core6)
-    zone = (plan.zone4, plan.zone6)
-    left, right = _port("core", "gov0", (core4, core6), zone), _port("dc", "gov0", (server4, server6), zone)
-    links = [Link(left, right)]
+    layout = _Layout(plan, numbers)
+    layout.add_core()
+    for server in plan.servers:
+        layout.add_server(server)
     for unit in plan.units:
-        machine, link, more = _gateway(plan.domain, unit, numbers[unit.code])
-        machines.append(machine)
-        links.append(link)
-        routes += more
-    return Topology(plan.domain, server4, tuple(machines), tuple(links), tuple(routes))
+        for end in unit.endpoints:
+            if end.role == "gateway":
+                layout.add_gateway(unit, end)
+            else:
+                layout.add_endpoint(unit, end)
+    return layout.topology()
 
 
-def default_routes(machine: str, via4: IPv4Address, via6: IPv6Address) -> list[Route]:
-    """Return a machine's default routes, for both families."""
-    return [Route(machine, IPv4Network("0.0.0.0/0"), via4), Route(machine, IPv6Network("::/0"), via6)]
+class _Layout:
+    """Collects what the topology is made of."""
+
+    def __init__(self, plan: CityPlan, numbers: Mapping[str, int]) -> None:
+        self._plan, self._numbers = plan, numbers
+        self._zones = {zone.id: zone for zone in plan.zones}
+        self._machines: list[Machine] = []
+        self._switches: list[Switch] = []
+        self._links: list[Link] = []
+        self._routes: list[Route] = []
+
+    def topology(self) -> Topology:
+        return Topology(
+            self._plan.domain, tuple(self._machines), tuple(self._switches), tuple(self._links), tuple(self._routes)
+        )
+
+    def add_core(self) -> None:
+        """Add the core router with a switch per zone."""
+        home = next(self._zones[server.zone] for server in self._plan.servers if server.role == "datacentre")
+        fqdn = f"{CORE}.{self._plan.domain}"
+        self._add_machine(CORE, "router", fqdn, _first(home), forwards=True)
+        for zone in self._plan.zones:
+            self._switches.append(_switch(CORE, zone.interface, zone))
+
+    def add_server(self, server: ZoneServer) -> None:
+        """Add a machine of a zone."""
+        zone, fqdn = self._zones[server.zone], f"{server.name}.{self._plan.domain}"
+        addresses = (server.ipv4, server.ipv6)
+        self._add_machine(server.name, server.role, fqdn, addresses, services=server.services, zone=server.zone)
+        self._plug(CORE, zone.interface, _port(server.name, zone.interface, addresses, zone))
+        self._route_everything(server.name, _first(zone))
+
+    def add_gateway(self, unit: Tenancy, end: Endpoint) -> None:
+        """Add a unit's gateway, its link to the core router, and a switch for every other segment."""
+        code, own = unit.unit.code, (end.ipv4, end.ipv6)
+        transit = next(segment for segment in unit.segments if segment.kind == TRANSIT)
+        self._add_machine(end.id, end.role, _fqdn(unit, end), own, forwards=True, unit=code)
+        core = _port(CORE, router_interface(code), (transit.gateway4, transit.gateway6), transit)
+        self._links.append(Link(core, _port(end.id, transit.interface, own, transit)))
+        for segment in unit.segments:
+            if segment != transit:
+                self._switches.append(_switch(end.id, segment.interface, segment))
+        for prefix, via in zip((unit.unit.ipv4, unit.unit.ipv6), own, strict=True):
+            self._routes += [Route(CORE, ip_network(prefix), ip_address(via)), Route(end.id, ip_network(prefix))]
+        self._route_everything(end.id, (transit.gateway4, transit.gateway6))
+
+    def add_endpoint(self, unit: Tenancy, end: Endpoint) -> None:
+        """Add a machine in a segment behind the unit's gateway."""
+        segment = next(s for s in unit.segments if (s.site, s.kind) == (end.site, end.segment))
+        gateway = next(other.id for other in unit.endpoints if other.role == "gateway")
+        router, own = (segment.gateway4, segment.gateway6), (end.ipv4, end.ipv6)
+        self._add_machine(end.id, end.role, _fqdn(unit, end), own, resolvers=router, unit=unit.unit.code)
+        self._plug(gateway, segment.interface, _port(end.id, segment.interface, own, segment))
+        self._route_everything(end.id, router)
+
+    def _add_machine(self, name: str, role: str, fqdn: str, addresses: tuple[str, str], **more: Any) -> None:
+        more = {"resolvers": (self._plan.name_server,)} | more
+        data4, data6 = IPv4Address(addresses[0]), IPv6Address(addresses[1])
+        self._machines.append(Machine(name, self._numbers[name], role, fqdn, data4, data6, **more))
+
+    def _plug(self, router: str, switch: str, port: Port) -> None:
+        self._links.append(Link(Port(router, link_name("p-", port.machine), switch=switch), port))
+
+    def _route_everything(self, machine: str, via: tuple[str, str]) -> None:
+        for destination, hop in zip(("0.0.0.0/0", "::/0"), via, strict=True):
+            self._routes.append(Route(machine, ip_network(destination), ip_address(hop)))
 
 
-def _gateway(domain: str, unit: UnitNetworks, number: int) -> tuple[Machine, Link, list[Route]]:
-    """Return a unit's gateway, its link to the core router and the routes of both."""
-    name, near4, near6 = f"gw-{unit.code}", unit.transit4[2], unit.transit6[2]
-    far4, far6 = unit.transit4[1], unit.transit6[1]
-    fqdn = f"gw.{unit.slug}.{domain}"
-    machine = Machine(name, number, "gateway", fqdn, near4, near6, forwards=True, unit=unit.code)
-    transit = (unit.transit4, unit.transit6)
-    link = Link(_port("core", f"u{unit.code}", (far4, far6), transit), _port(name, "transit0", (near4, near6), transit))
-    routes = [Route("core", unit.prefix4, near4), Route("core", unit.prefix6, near6)]
-    return machine, link, routes + default_routes(name, far4, far6)
+def _fqdn(unit: Tenancy, end: Endpoint) -> str:
+    return f"{end.id.removesuffix(f'-{unit.unit.code}')}.{unit.unit.domain}"
 
 
-def _port(
-    machine: str, name: str, addresses: tuple[IPv4Address, IPv6Address], networks: tuple[IPv4Network, IPv6Network]
-) -> Port:
-    (address4, address6), (net4, net6) = addresses, networks
-    interface4 = IPv4Interface(f"{address4}/{net4.prefixlen}")
-    return Port(machine, name, interface4, IPv6Interface(f"{address6}/{net6.prefixlen}"))
+def _first(network: Segment | ZoneNetwork) -> tuple[str, str]:
+    """Return the router's addresses in a network."""
+    return str(IPv4Network(network.ipv4)[1]), str(IPv6Network(network.ipv6)[1])
+
+
+def _interfaces(addresses: tuple[str, str], network: Segment | ZoneNetwork) -> tuple[IPv4Interface, IPv6Interface]:
+    return (
+        IPv4Interface(f"{addresses[0]}/{IPv4Network(network.ipv4).prefixlen}"),
+        IPv6Interface(f"{addresses[1]}/{IPv6Network(network.ipv6).prefixlen}"),
+    )
+
+
+def _switch(machine: str, name: str, network: Segment | ZoneNetwork) -> Switch:
+    return Switch(machine, name, *_interfaces(_first(network), network))
+
+
+def _port(machine: str, name: str, addresses: tuple[str, str], network: Segment | ZoneNetwork) -> Port:
+    return Port(machine, name, _interfaces(addresses, network))

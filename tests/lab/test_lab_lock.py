@@ -92,10 +92,10 @@ def test_the_lock_passes_through_the_exit_status_of_the_program_it_ran(paper_lab
 
 
 def test_an_idle_lab_of_another_clone_is_taken_over_with_its_id_and_numbers(paper_lab: LabSettings) -> None:
-    record.save(paper_lab, Record(id="1234", owner="/srv/another-clone", image="x", gateways={"26506": 16}))
+    record.save(paper_lab, Record(id="1234", owner="/srv/another-clone", image="x", numbers={"gw-26506": 16}))
     with lock.hold(paper_lab, "lab up"):
         found = record.open_or_begin(paper_lab, "x")
-    assert (found.id, found.gateways) == ("1234", {"26506": 16})
+    assert (found.id, found.numbers) == ("1234", {"gw-26506": 16})
 
 
 @pytest.mark.parametrize("folder", record.PAIRED)

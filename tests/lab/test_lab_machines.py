@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import access, control, topology
+from lab import access, control
 from lab.display import PlainDisplay
-from tests.lab.names import GATEWAY, UNIT
+from tests.lab.names import MACHINES, WORKSTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.settings import LabSettings
-
-MACHINES = ("core", "dc", GATEWAY)
 
 
 def pids(settings: LabSettings) -> dict[str, int | None]:
@@ -58,36 +56,6 @@ def test_a_machine_with_another_host_key_is_refused(lab: LabSettings, tmp_path: 
     assert "Host key verification failed" in refused.stderr
 
 
-@pytest.mark.parametrize("family", ["data4", "data6"])
-def test_a_gateway_reaches_the_data_centre_through_the_router(
-    lab: LabSettings, on: Callable[..., str], family: str
-) -> None:
-    machines = {machine.name: machine for machine in control.status(lab).machines}
-    target, hop = getattr(machines["dc"], family), getattr(machines["core"], family)
-    answer = on(GATEWAY, f"ping -c1 -W2 {target}")
-    assert "1 received" in answer
-    assert "ttl=63" in answer, "one router decrements the hop count once"
-    assert "1 received" in on("dc", f"ping -c1 -W2 {hop}")
-
-
-@pytest.mark.parametrize("machine", MACHINES)
-def test_the_management_network_connects_no_two_machines(
-    lab: LabSettings, on: Callable[..., str], machine: str
-) -> None:
-    others = [other.address for other in control.status(lab).machines if other.name != machine]
-    targets = " ".join([str(lab.host_address), *others])
-    alive = on(machine, f"for a in {targets}; do (ping -c1 -W1 $a >/dev/null && echo $a) & done; wait", check=False)
-    assert alive.split() == [str(lab.host_address)], "it reaches the operator, and no other machine that way"
-
-
-def test_the_operator_cannot_be_reached_from_a_unit_through_the_router(
-    lab: LabSettings, on: Callable[..., str]
-) -> None:
-    hop = next(machine.data4 for machine in control.status(lab).machines if machine.name == "core")
-    assert "1 received" in on(GATEWAY, f"ping -I transit0 -c1 -W1 {hop}")
-    assert "Packet filtered" in on(GATEWAY, f"ping -I transit0 -c1 -W1 {lab.host_address}", check=False)
-
-
 def test_keys_of_the_services_are_readable_by_root_alone(on: Callable[..., str]) -> None:
     modes = on("dc", "stat -c '%U %a %n' /etc/donvi/tls/*.key").splitlines()
     assert len(modes) >= 6
@@ -102,6 +70,25 @@ def test_a_service_certificate_is_valid_for_name_and_address(lab: LabSettings, o
     assert "mismatch" in on(
         "dc", f"{verify} -verify_hostname mail.tphcm.test /etc/donvi/tls/vault.crt 2>&1", check=False
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "names"), [("dc", "documents lgsp mail tthc vault"), ("zone-gov", "documents lgsp tthc")]
+)
+def test_a_system_has_a_certificate_where_it_answers_and_where_it_will(
+    lab: LabSettings, on: Callable[..., str], machine: str, names: str
+) -> None:
+    address = next(status.data6 for status in control.status(lab).machines if status.name == machine)
+    verify = "openssl verify -x509_strict -purpose sslserver -CAfile /etc/donvi/tls/root.crt"
+    for name in names.split():
+        for check in (f"-verify_hostname {name}.tphcm.test", f"-verify_ip {address}"):
+            assert on(machine, f"{verify} {check} /etc/donvi/tls/{name}.crt").endswith("OK")
+
+
+def test_a_workstation_asks_its_units_gateway_for_names(on: Callable[..., str]) -> None:
+    asked = [line.split()[1] for line in on(WORKSTATION, "grep ^nameserver /etc/resolv.conf").splitlines()]
+    hops = [on(WORKSTATION, f"ip -{family} route show default").split()[2] for family in "46"]
+    assert asked == hops
 
 
 def test_the_inventory_is_what_ansible_connects_with(lab: LabSettings) -> None:
@@ -120,11 +107,3 @@ def test_the_deployment_file_holds_addresses_and_no_place_on_the_host(lab: LabSe
     assert set(json.loads(text)["machines"]) == set(MACHINES)
     assert str(lab.home) not in text
     assert "PRIVATE" not in text
-
-
-def test_an_added_unit_changes_nobody_elses_number() -> None:
-    before = topology.gateway_numbers({}, [UNIT, "26740"])
-    after = topology.gateway_numbers(before, ["25747", UNIT, "26740"])
-    assert {code: after[code] for code in before} == before
-    assert len(set(after.values())) == 3
-    assert topology.gateway_numbers(after, [UNIT]) == after, "a unit that is gone keeps its number"
