@@ -182,7 +182,7 @@ def _prepare(settings: LabSettings, city: CityPlan, display: Display) -> _Run:
     opened = msgspec.structs.replace(opened, owner=str(settings.repository), numbers=numbers)
     record.save(settings, opened)
     root = pki.ensure_root(settings.home / "pki", city.domain)
-    identity.ensure_operators(settings, root)
+    identity.ensure_operators(settings, pki.ensure_root(settings.home / "pki", city.domain, "operators"))
     return _Run(settings, opened, city, topology.build(city, numbers), root, display)
 
 

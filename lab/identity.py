@@ -71,11 +71,11 @@ def service_subject(settings: LabSettings, topology: Topology, machine: Machine,
     return Subject(name, (name,), (settings.network[machine.number], machine.data4, machine.data6))
 
 
-def ensure_operators(settings: LabSettings, root: Authority) -> None:
+def ensure_operators(settings: LabSettings, authority: Authority) -> None:
     """Make the operator's ssh key, and a client certificate per role: ``operators/<role>.key`` (0600) and ``.crt``."""
     ensure_ssh_key(settings.home / "ssh/operator", "donvi lab operator")
     for role in ROLES:
-        ensure_leaf(root, settings.home / "operators", role, Subject(f"donvi-{role}", client=True))
+        ensure_leaf(authority, settings.home / "operators", role, Subject(f"donvi-{role}", client=True))
 
 
 def known_hosts(settings: LabSettings, topology: Topology, keys: dict[str, str]) -> str:

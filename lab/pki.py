@@ -1,8 +1,9 @@
 """The lab's root certificate authority and what it signs before Vault exists.
 
-Signed here: server certificates of the shared services, and the operators' client certificates for their first login
-to Vault. The root key is a file that only root reads, and that neither the provider nor any machine ever sees.
-Intermediates are signed by ``playbooks/datacentre.yml``.
+The root signs server certificates of the shared services. Operators' client certificates, with which they log in to
+Vault, come from an authority of their own: whoever gets hold of one of Vault's intermediates, which the root signs,
+must not be able to make an operator. The root key is a file that only root reads, and that neither the provider nor
+any machine ever sees. Intermediates are signed by ``playbooks/datacentre.yml``.
 """
 
 from __future__ import annotations
@@ -53,23 +54,26 @@ class Subject:
     client: bool = False
 
 
-def ensure_root(folder: Path, city: str) -> Authority:
-    """Return the lab's root, made at the first call.
+def ensure_root(folder: Path, city: str, purpose: str = "root") -> Authority:
+    """Return a root of the lab's, made at the first call.
 
-    :param folder: gets ``root.key`` (0600) and ``root.crt``.
+    :param folder: gets ``<purpose>.key`` (0600) and ``<purpose>.crt``.
+    :param purpose: ``root``, which everybody trusts, or ``operators``, which only Vault's login does.
     :raises LabError: one of the two files is missing or damaged.
     """
-    key_file, certificate_file = folder / "root.key", folder / "root.crt"
+    key_file, certificate_file = folder / f"{purpose}.key", folder / f"{purpose}.crt"
     if not key_file.exists() and not certificate_file.exists():
         key = ec.generate_private_key(ec.SECP384R1())
-        certificate = _root_certificate(key, city)
+        certificate = _root_certificate(key, f"{city} lab {purpose}")
         place(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
         place(key_file, _key_pem(key), 0o600)
     try:
         key_loaded = serialization.load_pem_private_key(key_file.read_bytes(), None)
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
     except (OSError, ValueError) as error:
-        raise LabError(f"the lab's root in {folder} can't be used: {error}", hint="Run `make lab-reset`.") from None
+        raise LabError(
+            f"the lab's {purpose} in {folder} can't be used: {error}", hint="Run `make lab-reset`."
+        ) from None
     if not isinstance(key_loaded, ec.EllipticCurvePrivateKey) or certificate.public_key() != key_loaded.public_key():
         raise LabError(f"key and certificate in {folder} don't belong together", hint="Run `make lab-reset`.")
     return Authority(certificate, key_loaded)
@@ -141,8 +145,8 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
     )
 
 
-def _root_certificate(key: ec.EllipticCurvePrivateKey, city: str) -> x509.Certificate:
-    now, name = dt.datetime.now(dt.UTC), _name(f"{city} lab root")
+def _root_certificate(key: ec.EllipticCurvePrivateKey, common_name: str) -> x509.Certificate:
+    now, name = dt.datetime.now(dt.UTC), _name(common_name)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now - SKEW).not_valid_after(now + dt.timedelta(days=ROOT_DAYS))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)

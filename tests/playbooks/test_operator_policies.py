@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from donvi.deployment import Deployment
     from lab.settings import LabSettings
@@ -108,3 +112,27 @@ def test_an_operators_certificate_opens_its_own_role_only(
         f"{deployment.vault.address}/v1/auth/cert/login", json={"name": "administrator"}, cert=pair, timeout=20
     )
     assert not answer.ok, "preview's certificate logged in as administrator"
+
+
+def test_nobody_makes_an_operator_with_the_citys_own_authorities(
+    deployment: Deployment, vault: Callable[[str], Vault], tmp_path: Path
+) -> None:
+    apply, role = vault("apply"), "pki-service/roles/unit-00000-nguoi-la"
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "donvi-administrator")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    forged = tmp_path / "forged.pem"
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    apply.data("POST", role, {"allow_any_name": True, "key_type": "any", "client_flag": True, "max_ttl": "1h"})
+    try:
+        csr = request.public_bytes(serialization.Encoding.PEM).decode()
+        signed = apply.data("POST", "pki-service/sign/unit-00000-nguoi-la", {"csr": csr, "ttl": "10m"})
+    finally:
+        apply.ask("DELETE", role)
+    chain = "\n".join([signed["certificate"], *signed["ca_chain"]])
+    forged.write_text(chain + "\n" + key.private_bytes(*form).decode())
+    forged.chmod(0o600)
+    answer = apply.session.post(
+        f"{deployment.vault.address}/v1/auth/cert/login", json={"name": "administrator"}, cert=str(forged), timeout=20
+    )
+    assert not answer.ok, "a certificate of pki-service logged in as administrator"
