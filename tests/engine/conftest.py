@@ -23,11 +23,18 @@ def lab() -> Iterator[Lab]:
     found.close()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """A fresh project with an initialised stack."""
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with an initialised, empty stack; making one takes as long as a preview, copying it nothing."""
     if shutil.which("pulumi", path=tool_path()) is None:
-        pytest.fail("pulumi isn't on PATH: run `make tools` (or set DONVI_TOOLS to the folder that holds it)")
-    made = Project(tmp_path)
+        pytest.fail("pulumi isn't on PATH: run `make test`, or set DONVI_TOOLS to the folder that holds it")
+    made = Project(tmp_path_factory.mktemp("template"))
     made.init()
-    return made
+    return made.folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, template: Path) -> Project:
+    """A fresh project with an initialised stack."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return Project(tmp_path)
