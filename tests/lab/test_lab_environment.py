@@ -53,6 +53,7 @@ def test_a_lab_that_another_clone_took_over_gives_no_environment(paper_lab: LabS
 
 def test_a_lab_that_is_down_is_told_from_one_that_refuses(paper_lab: LabSettings) -> None:
     record.save(paper_lab, Record(id="1234", owner=str(paper_lab.repository), image="x"))
+    pki.ensure_root(paper_lab.home / "pki", "tphcm.test")
     identity.ensure_operators(paper_lab, pki.ensure_root(paper_lab.home / "pki", "tphcm.test", "operators"))
     (paper_lab.home / "deployment.json").write_text('{"vault": {"address": "https://127.0.0.1:1"}}')
     with pytest.raises(UnreachableError) as refused:
