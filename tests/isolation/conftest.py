@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,15 @@ def rules(city: City) -> dict[str, tuple[str, ...]]:
 def bench(world: World, rules: dict[str, tuple[str, ...]]) -> Iterator[Bench]:
     if os.geteuid() != 0 or not shutil.which("nft") or not shutil.which("ip"):
         pytest.skip("the proof needs root, nft and ip")
+    with socket.socket(socket.AF_UNIX) as single:
+        try:
+            single.bind("\0donvi-isolation")  # freed by the kernel when this process ends, however it ends
+        except OSError:
+            pytest.fail("another run of the proof is under way on this host")
+        yield from _bench(world, rules)
+
+
+def _bench(world: World, rules: dict[str, tuple[str, ...]]) -> Iterator[Bench]:
     processors = os.sched_getaffinity(0)
     network = Network(world)
     try:

@@ -106,6 +106,14 @@ def too_big(family: int, source: str, target: str, original: bytes) -> tuple[int
     return ICMP6, bytes(body)
 
 
+def unreachable(family: int, source: str, target: str, original: bytes) -> tuple[int, bytes]:
+    """Return the error that says that nobody listens at a port, quoting a packet."""
+    body = bytearray((b"\3\3" if family == 4 else b"\1\4") + bytes(6) + original)
+    pseudo = b"" if family == 4 else _pseudo(source, target, ICMP6, len(body))
+    struct.pack_into("!H", body, 2, checksum(pseudo + bytes(body)))
+    return (ICMP4 if family == 4 else ICMP6), bytes(body)
+
+
 def neighbour_question(source: str, target: str, near: str) -> tuple[int, bytes]:
     """Return a neighbour solicitation (RFC 4861) for an address; from ``::`` it is duplicate address detection."""
     option = b"" if source == "::" else b"\x01\x01" + mac(near)

@@ -125,8 +125,11 @@ def around_gateway(world: World, code: str, neighbour: str) -> list[Probe]:
     """Return packets around every edge of a gateway's rules."""
     unit = world.units[code]
     found: list[Probe] = []
-    for segment in _local(unit):
+    for index, segment in enumerate(_local(unit)):
         found += _around_segment(world, unit, segment, neighbour)
+        for family in FAMILIES:
+            source, target = host(segment.prefix[family], WORKSTATION), world.zones["gov"].server[family]
+            found += _signature(Port(code, segment.interface), family, source, target, 1 << index)
     found += _inbound(world, unit, neighbour)
     found += _operators(code, workstation(unit, 4), world.zones["gov"].server[4])
     return list(dict.fromkeys(found))
@@ -141,7 +144,7 @@ def around_router(world: World, codes: tuple[str, ...]) -> list[Probe]:
             found += _edges(world, unit, segment, neighbour)
             found += _impostor_of(world, unit, segment, neighbour)
         found += _to_core(unit)
-        found += _gateways_own(world, unit)
+        found += gateways_own(world, unit)
     found += from_zones(world, codes)
     found += _zone_edges(world, codes)
     found += _operators(CORE, workstation(world.units[codes[0]], 4), world.zones["gov"].server[4])
@@ -199,14 +202,19 @@ def _edges(world: World, unit: Unit, segment: Segment, neighbour: str) -> Iterat
                 yield Probe(at, family, source, target, protocol, port, broken=True)
 
 
+def _signature(at: Port, family: int, source: str, target: str, count: int) -> Iterator[Probe]:
+    """Yield as many refused packets as no other port sends, so that a count under the wrong name can't match."""
+    return (Probe(at, family, source, target, "tcp", 40_000 + extra) for extra in range(count))
+
+
 def _beside(world: World, target: str) -> list[str]:
     """Return addresses next to a server's in its zone."""
     zone = next(zone for zone in world.zones.values() if number(target) in span(zone.prefix[6 if ":" in target else 4]))
     return [host(zone.prefix[6 if ":" in target else 4], digits) for digits in (9, 11)]
 
 
-def _gateways_own(world: World, unit: Unit) -> Iterator[Probe]:
-    """Yield what a gateway may send and what lies beside it, put in before an open gateway in its name."""
+def gateways_own(world: World, unit: Unit) -> Iterator[Probe]:
+    """Yield what a gateway itself may send, and what lies beside it; also in other names than its own."""
     transit, at = unit.segments[TRANSIT], Port(unit.code, OFFICE)
     for family in FAMILIES:
         flows = sorted({(flow.target[family], flow.protocol, flow.port) for flow in world.flows})
@@ -217,6 +225,8 @@ def _gateways_own(world: World, unit: Unit) -> Iterator[Probe]:
                 for goal in ((protocol, port - 1), (protocol, port), (protocol, port + 1), (other, port)):
                     yield Probe(at, family, source, target, *goal)
                 yield from (Probe(at, family, source, near, protocol, port) for near in _beside(world, target))
+        source = unit.segments[OFFICE].gateway[family]
+        yield from (Probe(at, family, source, target, protocol, port) for target, protocol, port in flows)
 
 
 def _impostor_of(world: World, unit: Unit, segment: Segment, neighbour: str) -> Iterator[Probe]:
@@ -264,10 +274,11 @@ def _to_core(unit: Unit) -> Iterator[Probe]:
 
 def _zone_edges(world: World, codes: tuple[str, ...]) -> Iterator[Probe]:
     """Yield what lies beside the links between zones, and packets of zones in other names."""
-    for zone in world.zones.values():
+    for index, zone in enumerate(world.zones.values()):
         at = Port(CORE, f"{zone.id}0")
         for family in FAMILIES:
             source = zone.server[family]
+            yield from _signature(at, family, source, workstation(world.units[codes[0]], family), 1 << index)
             yield from (Probe(at, family, source, zone.router[family], protocol, port) for protocol, port in OWN)
             abroad = next(other.server[family] for other in world.zones.values() if other is not zone)
             for name in (workstation(world.units[codes[0]], family), *_servers(world, family)):

@@ -10,7 +10,7 @@ from tests.isolation import netns, packets
 from tests.isolation.bench import told
 from tests.isolation.network import HOST_SIDE
 from tests.isolation.oracle import CORE, FAMILIES, TRANSIT, Fate, Port, Probe, host, number
-from tests.isolation.probes import WORKSTATION, allowed
+from tests.isolation.probes import WORKSTATION, allowed, gateways_own
 from tests.isolation.wire import source_port
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IP_HDRINCL, IPV6_HDRINCL = 3, 36  # linux/in.h, linux/in6.h
 ADVERT, TIME_EXCEEDED, LINK_LOCAL = 136, {4: 11, 6: 3}, "fe80::77"
 ANSWER_SECONDS = 0.5
-TRIES = 3
+TRIES, TRY_SECONDS = 4, 0.1
 
 
 def answers(bench: Bench, code: str, hops: int) -> Iterator[str]:
@@ -71,9 +71,9 @@ def _expired(bench: Bench, call: Probe, hops: int) -> Iterator[str]:
         yield f"{call.source} isn't told that its packet lived too long over IPv{call.family}"
 
 
-def _comes(bench: Bench, wanted: Callable[[Port, packets.Seen], bool]) -> bool:
-    """Say whether something wanted comes out soon."""
-    return any(wanted(*arrival) for arrival in bench.wire.until(lambda arrival: wanted(*arrival)))
+def _comes(bench: Bench, wanted: Callable[[Port, packets.Seen], bool], seconds: float = ANSWER_SECONDS) -> bool:
+    """Say whether something wanted comes out in time."""
+    return any(wanted(*arrival) for arrival in bench.wire.until(lambda arrival: wanted(*arrival), seconds))
 
 
 def neighbours(bench: Bench, machine: str) -> Iterator[str]:
@@ -100,43 +100,27 @@ def _legs(world: World, machine: str) -> Iterator[tuple[Port, str]]:
 
 def own_calls(bench: Bench, code: str) -> Iterator[str]:
     """Yield what is wrong with packets that a gateway itself sends, past its own rules only."""
-    world, family_of = bench.world, {4: socket.AF_INET, 6: socket.AF_INET6}
-    transit = world.units[code].segments[TRANSIT].prefix
-    for family in FAMILIES:
-        with netns.inside(code), socket.socket(family_of[family], socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+    world = bench.world
+    asked = list(gateways_own(world, world.units[code]))
+    before = bench.wire.drops([code])
+    sent = {bench.wire.number(): probe for probe in asked}
+    for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        with netns.inside(code), socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             raw.setsockopt(
                 *((socket.IPPROTO_IP, IP_HDRINCL) if family == 4 else (socket.IPPROTO_IPV6, IPV6_HDRINCL)), 1
             )
-            before = bench.wire.drops([code])
-            sent = {
-                bench.wire.number(): probe for probe in _gateway_probes(world, code, family, host(transit[family], 2))
-            }
             for serial, probe in sent.items():
-                # the kernel tells a sender that its packet was dropped on the way out
-                with contextlib.suppress(PermissionError):
-                    raw.sendto(bench.wire.build(probe, serial), (probe.target, 0))
-        came = {seen.mark for _, seen in bench.wire.collect() if not seen.error}
-        passes = {serial for serial, probe in sent.items() if world.sent_by_gateway(code, probe) is Fate.PASSES}
-        yield from (f"{code} itself sends {told(sent[serial])}: must pass, and is lost" for serial in passes - came)
-        yield from (
-            f"{code} itself sends {told(sent[serial])}: must not arrive" for serial in came & set(sent) - passes
-        )
-        denied = (bench.wire.drops([code]) - before)[code, "output_denied"]
-        if denied != len(sent) - len(passes):
-            yield f"{code} counts {denied} of its own packets as denied, must be {len(sent) - len(passes)}"
-
-
-def _gateway_probes(world: World, code: str, family: int, source: str) -> Iterator[Probe]:
-    at = Port(code, TRANSIT)
-    flows = sorted({(flow.target[family], flow.protocol, flow.port) for flow in world.flows})
-    for target, protocol, port in flows:
-        other = "udp" if protocol == "tcp" else "tcp"
-        for goal in ((protocol, port), (other, port), (protocol, port + 1)):
-            yield Probe(at, family, source, target, *goal)
-    yield Probe(at, family, source, host(world.zones["gov"].prefix[family], 11), "tcp", 53)
-    yield Probe(at, family, source, world.zones["gov"].server[family], "icmp")
-    office = world.units[code].segments["office0"].gateway[family]
-    yield Probe(at, family, office, flows[0][0], "tcp", 53)
+                if probe.family == family:
+                    # the kernel tells a sender that its packet was dropped on the way out
+                    with contextlib.suppress(PermissionError):
+                        raw.sendto(bench.wire.build(probe, serial), (probe.target, 0))
+    came = {seen.mark for _, seen in bench.wire.collect() if not seen.error}
+    passes = {serial for serial, probe in sent.items() if world.sent_by_gateway(code, probe) is Fate.PASSES}
+    yield from (f"{code} itself sends {told(sent[serial])}: must pass, and is lost" for serial in passes - came)
+    yield from (f"{code} itself sends {told(sent[serial])}: must not arrive" for serial in (came & set(sent)) - passes)
+    denied = (bench.wire.drops([code]) - before)[code, "output_denied"]
+    if denied != len(sent) - len(passes):
+        yield f"{code} counts {denied} of its own packets as denied, must be {len(sent) - len(passes)}"
 
 
 def own_answer(bench: Bench, machine: str) -> Iterator[str]:
@@ -151,7 +135,9 @@ def own_answer(bench: Bench, machine: str) -> Iterator[str]:
         with asker:
             asker.bind((here, 0))
             asker.settimeout(ANSWER_SECONDS)
-            asker.sendto(b"?", (server, 53))
+            asker.connect((server, 53))
+            with contextlib.suppress(PermissionError):
+                asker.send(b"?")
             port = asker.getsockname()[1]
             if not _comes(bench, lambda _, seen, port=port: seen.source_port == port):
                 yield f"{machine} can't ask the name server over IPv{family}"
@@ -161,6 +147,22 @@ def own_answer(bench: Bench, machine: str) -> Iterator[str]:
                 asker.recv(64)
             except OSError:
                 yield f"{machine} doesn't hear the name server's answer over IPv{family}"
+            question = packets.packet(here, server, *packets.transport((here, server), "udp", (port, 53), 0, b"?"))
+            error = packets.unreachable(family, server, here, question)
+            bench.wire.put(Port(CORE, "gov0"), family, packets.packet(server, here, *error))
+            if not _refused(asker):
+                yield f"{machine} isn't told that the name server's port is closed over IPv{family}"
+
+
+def _refused(asker: socket.socket) -> bool:
+    """Say whether a connected socket hears that nobody listens there."""
+    try:
+        asker.recv(64)
+    except ConnectionRefusedError:
+        return True
+    except TimeoutError:
+        pass
+    return False
 
 
 def settle(bench: Bench, codes: Iterable[str]) -> Iterator[str]:
@@ -174,7 +176,7 @@ def settle(bench: Bench, codes: Iterable[str]) -> Iterator[str]:
             for _ in range(TRIES):
                 serial = bench.wire.number()
                 bench.wire.put(call.at, family, bench.wire.build(call, serial))
-                if _comes(bench, lambda _, seen, serial=serial: seen.mark == serial and not seen.error):
+                if _comes(bench, lambda _, seen, serial=serial: seen.mark == serial and not seen.error, TRY_SECONDS):
                     break
             else:
                 yield f"no allowed call of {code} arrives over IPv{family}"

@@ -92,7 +92,7 @@ class Wire:
             arrived += self._drain()
         return arrived
 
-    def until(self, wanted: Callable[[Arrival], bool], seconds: float = 0.5) -> list[Arrival]:
+    def until(self, wanted: Callable[[Arrival], bool], seconds: float) -> list[Arrival]:
         """Return what comes out until something wanted does, or the time is over."""
         arrived: list[Arrival] = []
         end = time.monotonic() + seconds

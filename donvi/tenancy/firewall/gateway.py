@@ -141,7 +141,7 @@ def _own(tenancy: Tenancy) -> list[list[str]]:
         'oifname "lo" accept',
         ERRORS4,
         ERRORS6,
-        ESTABLISHED,
+        "ct state established accept",
         *flow_rules("gateway_flows", flows),
         "counter name output_denied",
     ]
