@@ -38,7 +38,7 @@ SHARED = frozenset({"router"})
 
 CHECKED, RENDERED = "checked", "rendered"
 SHOWN_LINES = 60
-SHOWN_PER_TASK = 12
+SHOWN_PER_TASK = 20
 SHOWN_WIDTH = 160
 SECONDS_VARIABLE = "DONVI_MACHINE_SECONDS"
 SECONDS = 900.0
@@ -110,7 +110,7 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
             return [f"not checked: {error.message}"]
         if host.error is not None:
             return [f"not checked: {host.error.message}", *_shown(host)]
-        return _shown(host) or [f"nothing would change on {new.machine}"]
+        return _shown(host) or [f"checked: nothing would change on {new.machine}"]
 
     def read(self, services: Services, id: str, known: ConfigurationInputs | None) -> Found | None:
         """Look for drift; without SSH, what the state holds is kept and that is said.
@@ -166,7 +166,7 @@ def _configure(services: Services, new: ConfigurationInputs) -> Result:
         "drift": [],
     }
     if host.error is None:
-        return Result(identifier, outputs, notes=(f"{len(host.changed)} tasks changed {new.machine}",))
+        return Result(identifier, outputs, notes=(f"tasks that changed {new.machine}: {len(host.changed)}",))
     if not host.changed:
         raise host.error
     raise PartialError(host.error.message, identifier=identifier, outputs={**outputs}, hint=host.error.hint)
@@ -207,7 +207,7 @@ def _digest(inputs: ConfigurationInputs) -> str:
 
 def _shown(host: HostResult) -> list[str]:
     """Return the changes as short lines; each task is named, its difference may be cut."""
-    lines: list[str] = []
+    lines = [f"checked: {len(host.changed)} tasks would change {host.machine}"] if host.changed else []
     for task in host.changed:
         room = min(SHOWN_PER_TASK, max(0, SHOWN_LINES - len(lines)))
         more = len(task.diff) - room
