@@ -25,6 +25,7 @@ from lab import (
     plan,
     record,
     shell,
+    stackfiles,
     topology,
 )
 from lab.machine import CAPABILITIES, Container, greets
@@ -94,6 +95,8 @@ def up(settings: LabSettings, display: Display) -> Topology:
     city = plan.read(settings)
     with lock.hold(settings, "lab up"):
         run = _prepare(settings, city, display)
+        for stack in stackfiles.forget_foreign_keys(settings):
+            display.note(f"stack {stack}: forgot the key that another lab wrapped")
         reused = _sort_out(run)
         limits.ensure(settings, len(run.topology.machines))
         network.ensure(settings, run.topology)
