@@ -34,6 +34,8 @@ path "pki-gateway/*" { capabilities = ["create", "read", "update", "delete", "li
 path "pki-service/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "transit/*" { capabilities = ["create", "read", "update", "list"] }
 path "ssh-client/sign/operator" { capabilities = ["update"] }
+path "ssh-host/sign/machine" { capabilities = ["update"] }
+path "ssh-host/config/ca" { capabilities = ["read"] }
 path "auth/token/create/verify" { capabilities = ["update"] }
 """
 PREVIEW = """
@@ -174,6 +176,13 @@ def _set_up(server: VaultServer) -> None:
             "max_ttl": "30m",
             "ttl": "30m",
         },
+    )
+    root.post("sys/mounts/ssh-host", {"type": "ssh", "config": {"max_lease_ttl": "8760h"}})
+    root.post("ssh-host/config/ca", {"generate_signing_key": True, "key_type": "ed25519"})
+    root.post(
+        "ssh-host/roles/machine",
+        {"key_type": "ca", "allow_host_certificates": True, "allowed_domains": "*", "allow_bare_domains": True}
+        | {"allow_subdomains": True, "max_ttl": "8760h", "ttl": "720h"},
     )
     root.policy_write("apply", APPLY)
     root.policy_write("preview", PREVIEW)

@@ -84,3 +84,20 @@ class Keys(Transport):
             "extensions": {"permit-pty": ""},
         }
         return str(self.post(f"{escape(mount)}/sign/{escape(role)}", payload)["data"]["signed_key"])
+
+    def ssh_sign_host(self, mount: str, role: str, public_key: str, *, principals: str, ttl_seconds: int) -> str:
+        """Sign an OpenSSH public key as a host certificate and return it in OpenSSH's form.
+
+        :param principals: the names and addresses by which clients know the machine, separated by commas.
+        """
+        payload = {
+            "public_key": public_key,
+            "valid_principals": principals,
+            "cert_type": "host",
+            "ttl": f"{ttl_seconds}s",
+        }
+        return str(self.post(f"{escape(mount)}/sign/{escape(role)}", payload)["data"]["signed_key"])
+
+    def ssh_authority(self, mount: str) -> str:
+        """Return the public key of an SSH engine's authority, in OpenSSH's form."""
+        return str(self.get(f"{escape(mount)}/config/ca")["public_key"]).strip()

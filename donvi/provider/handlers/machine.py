@@ -14,18 +14,18 @@ import hashlib
 import json
 import os
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from donvi.backends.machines import HostResult, PlaybookRun, run_playbook, source
-from donvi.errors import ConflictError, DonviError, PartialError, PermissionDeniedError, UsageError
+from donvi.backends.machines import HostResult, PlaybookRun, host_certificate, run_playbook, source
+from donvi.errors import ConflictError, DonviError, PartialError, UsageError
 from donvi.provider.handler import Failure, Found, Handler, Inputs, Result, handler
 from donvi.provider.handlers import checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from donvi.provider.handler import JSON
     from donvi.provider.services import Services
@@ -42,6 +42,7 @@ SHOWN_PER_TASK = 20
 SHOWN_WIDTH = 160
 SECONDS_VARIABLE = "DONVI_MACHINE_SECONDS"
 SECONDS = 900.0
+HOST_CERTIFICATE = "ssh_host_certificate"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -59,7 +60,8 @@ class ConfigurationInputs(Inputs, frozen=True, kw_only=True):
     """What a machine gets from a playbook.
 
     ``files`` are rendered texts by name, ``settings`` are plain values; the playbook sees them as ``donvi_files`` and
-    ``donvi_settings``. ``preview`` is ``checked`` or ``rendered``; the latter never opens SSH in a preview.
+    ``donvi_settings``. ``preview`` is ``checked`` or ``rendered``; the latter never opens SSH in a preview. With
+    ``host_certificate_hours`` Vault signs the machine's SSH host key for that long; 0 is no certificate.
     """
 
     machine: str
@@ -67,6 +69,7 @@ class ConfigurationInputs(Inputs, frozen=True, kw_only=True):
     files: dict[str, str] = msgspec.field(default_factory=dict)
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
     preview: str = CHECKED
+    host_certificate_hours: int = 0
 
 
 @handler(TOKEN, inputs=ConfigurationInputs, replace_on={"unit", "key", "machine", "playbook"})
@@ -83,6 +86,8 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
         for name in new.files:
             if not _NAME.fullmatch(name):
                 yield Failure("files", f"{name!r} is no file's name; use lower-case letters, digits and dots")
+        if new.host_certificate_hours < 0:
+            yield Failure("hostCertificateHours", "a life is not negative; give whole hours, or 0 for no certificate")
         if new.preview not in {CHECKED, RENDERED}:
             yield Failure("preview", f"{new.preview!r}: write {CHECKED} or {RENDERED}")
 
@@ -103,9 +108,9 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
         if new.preview == RENDERED:
             return []
         try:
-            host = _run(services, new, check=True)
-        except PermissionDeniedError:
-            return ["not checked: no SSH for this token"]
+            if not services.ssh.permitted(new.machine):
+                return ["not checked: no SSH for this token"]
+            host, _ = _run(services, new, check=True)
         except DonviError as error:
             return [f"not checked: {error.message}"]
         if host.error is not None:
@@ -121,10 +126,9 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
             raise UsageError(
                 "the configuration of a machine can't be imported", hint="declare it: `up` takes the machine over"
             )
-        try:
-            host = _run(services, known, check=True)
-        except PermissionDeniedError:
+        if not services.ssh.permitted(known.machine):
             return Found(id, known, None, notes=("drift not looked for: no SSH for this token",))
+        host, _ = _run(services, known, check=True)
         if host.error is not None:
             raise host.error
         drift: list[JSON] = [task.task for task in host.changed]
@@ -135,19 +139,22 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
         if _mark(services, old, "look"):
             return  # somebody else's by now
         if old.playbook in SHARED:
-            host = _run(services, old, check=False, absent=True)
+            host, _ = _run(services, old, check=False, absent=True)
             if host.error is not None:
                 raise host.error
         _mark(services, old, "release")
 
     def renewal(self, old_outputs: Mapping[str, JSON], now: datetime) -> str | None:
-        """Ask for an update after drift, and when the playbook's roles are others than those that ran."""
+        """Ask for an update after drift, for other roles than those that ran, and when the host certificate is due."""
         drift = old_outputs.get("drift")
         if isinstance(drift, list) and drift:
             return f"the machine drifted: {', '.join(map(str, drift))}"
         playbook, _, ran = str(old_outputs.get("roles", "")).partition(" ")
         if ran and source.digest(_file(os.environ, playbook)) != ran:
             return f"the roles of playbook {playbook} changed since it ran"
+        due = str(old_outputs.get("renewalAt") or "")
+        if due and now >= datetime.fromisoformat(due):
+            return f"renewal of the SSH host certificate is due since {due}"
         return None
 
 
@@ -158,8 +165,9 @@ def _configure(services: Services, new: ConfigurationInputs) -> Result:
             hint="destroy that resource first, or remove its mark in /etc/donvi/configured on the machine",
         )
     identifier = f"{new.unit}/{new.key}"
-    host = _run(services, new, check=False)
+    host, due = _run(services, new, check=False)
     outputs: dict[str, JSON] = {
+        "renewalAt": due,
         "digest": _digest(new),
         "roles": f"{new.playbook} {source.digest(_file(services.environ, new.playbook))}",
         "changedTasks": len(host.changed),
@@ -172,21 +180,36 @@ def _configure(services: Services, new: ConfigurationInputs) -> Result:
     raise PartialError(host.error.message, identifier=identifier, outputs={**outputs}, hint=host.error.hint)
 
 
-def _run(services: Services, inputs: ConfigurationInputs, *, check: bool, absent: bool = False) -> HostResult:
+def _run(
+    services: Services, inputs: ConfigurationInputs, *, check: bool, absent: bool = False
+) -> tuple[HostResult, str]:
+    """Run the playbook; return what it did, and when the machine's host certificate is to be renewed."""
+    files, due = dict(inputs.files), ""
+    if inputs.host_certificate_hours and not absent:
+        certificate = host_certificate(
+            inputs.machine,
+            inputs.host_certificate_hours,
+            ssh=services.ssh,
+            vault=services.vault,
+            now=services.clock,
+            check=check,
+        )
+        files[HOST_CERTIFICATE] = certificate.text
+        due = certificate.renewal_at.isoformat().replace("+00:00", "Z") if certificate.renewal_at else ""
     spec = PlaybookRun(
         playbook=_file(services.environ, inputs.playbook),
         group=GROUPS[inputs.playbook],
         machines=(inputs.machine,),
         variables={
             "donvi_unit": inputs.unit,
-            "donvi_files": inputs.files,
+            "donvi_files": files,
             "donvi_settings": inputs.settings,
             "donvi_state": "absent" if absent else "present",
         },
     )
     seconds = float(services.environ.get(SECONDS_VARIABLE) or SECONDS)
     result = run_playbook(spec, ssh=services.ssh, check=check, cancelled=services.cancelled.is_set, timeout=seconds)
-    return result.hosts[inputs.machine]
+    return result.hosts[inputs.machine], due
 
 
 def _mark(services: Services, inputs: ConfigurationInputs, action: str) -> str:
@@ -201,7 +224,9 @@ def _file(environ: Mapping[str, str], playbook: str) -> Any:
 
 
 def _digest(inputs: ConfigurationInputs) -> str:
-    text = json.dumps([inputs.files, inputs.settings], sort_keys=True, ensure_ascii=False)
+    text = json.dumps(
+        [inputs.files, inputs.settings, inputs.host_certificate_hours], sort_keys=True, ensure_ascii=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

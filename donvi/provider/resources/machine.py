@@ -19,6 +19,7 @@ class Configuration(DonviResource):
     :param playbook: ``gateway``, ``router`` or ``workstation``.
     :param files: rendered texts by the name that the playbook knows, e.g. ``nftables``.
     :param settings: plain JSON values for the playbook; never a secret.
+    :param host_certificate_hours: life of the certificate of the machine's SSH host key; 0 for none.
     :param preview: ``checked``, or ``rendered`` for a preview that contacts no machine.
     """
 
@@ -32,6 +33,7 @@ class Configuration(DonviResource):
         playbook: pulumi.Input[str],
         files: pulumi.Input[Mapping[str, pulumi.Input[str]]],
         settings: pulumi.Input[Mapping[str, Any]] | None = None,
+        host_certificate_hours: pulumi.Input[int] = 0,
         preview: pulumi.Input[str] = "checked",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -40,9 +42,10 @@ class Configuration(DonviResource):
             "playbook": playbook,
             "files": files,
             "settings": settings or {},
+            "hostCertificateHours": host_certificate_hours,
             "preview": preview,
         }
-        outputs = ["digest", "roles", "changedTasks", "drift"]
+        outputs = ["digest", "roles", "changedTasks", "drift", "renewalAt"]
         super().__init__(
             "donvi:machine:Configuration", name, unit=unit, key=key, inputs=inputs, outputs=outputs, opts=opts
         )
