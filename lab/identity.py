@@ -60,6 +60,9 @@ def furnish(where: Place, machine: Machine, root: Authority, disk: Path) -> str:
     tls = disk / "etc/donvi/tls"
     place(tls / "root.crt", root.pem)
     place(disk / "usr/local/share/ca-certificates/donvi-lab-root.crt", root.pem)
+    for file in [*tls.glob("*.key"), *tls.glob("*.crt")]:
+        if file.stem not in {"root", *machine.services}:
+            file.unlink()  # of a service that answers elsewhere by now
     for service in machine.services:
         ensure_leaf(root, tls, service, service_subject(settings, topology, machine, service))
     return host_key

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from donvi.tenancy import names
 from donvi.tenancy.certificates import MOUNTS
 from donvi.tenancy.platform import NAME_SERVER
-from donvi.tenancy.servers import Server, servers
+from donvi.tenancy.servers import ZONE_PORT, Server, servers, zone_services
 
 if TYPE_CHECKING:
     from donvi.registry import City, System
@@ -32,6 +32,7 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_systems": [_system(city, system) for system in city.systems.values() if _stands_in(system)],
         "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in MOUNTS.values()} | {"web"}),
         "donvi_transit_keys": ["platform"],
+        "donvi_zone_services": [_zone_service(city, name, server) for name, server in zone_services(city).items()],
         "donvi_zones": [zones[name] for name in sorted(zones)],
         "donvi_servers": [_server(city, name, server) for name, server in servers(city).items()],
     }
@@ -59,8 +60,23 @@ def _system(city: City, system: System) -> dict[str, Any]:
         "host": names.city_host(city, system.id),
         "port": service.port if service else 0,
         "zone": system.zone,
+        "machine": servers(city)[system.id].machine,
         "unit_bound": bool(service and service.unit_bound),
         "roles": sorted(role.id for role in system.roles),
+    }
+
+
+def _zone_service(city: City, name: str, server: Server) -> dict[str, Any]:
+    """Return what answers in a zone that may have no system yet: a system without roles, for machines alone."""
+    return {
+        "id": name,
+        "name": next(zone.title for zone in city.settings.zones if zone.id == server.zone),
+        "host": names.city_host(city, name),
+        "port": ZONE_PORT,
+        "zone": server.zone,
+        "machine": name,
+        "unit_bound": True,
+        "roles": [],
     }
 
 

@@ -1,4 +1,8 @@
-"""The city's servers by host name: which zone each stands in, and at which addresses."""
+"""The city's servers by host name: on which machine of which zone each answers, and at which addresses.
+
+Names that a machine lists answer there, whether or not they are a system's too (mail); other systems answer on the
+machine of their zone.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,18 @@ from donvi.registry.addresses import address
 
 if TYPE_CHECKING:
     from donvi.registry import City, Zone
+    from donvi.registry.model import ZoneMachine
+
+
+ZONE_PORT = 8450
+"""Where the machine of each zone answers whoever shows a unit's certificate, so that every zone has a live target."""
 
 
 class Server(NamedTuple):
     """Where a host name answers."""
 
     zone: str
+    machine: str
     ipv4: str
     ipv6: str
 
@@ -21,18 +31,26 @@ class Server(NamedTuple):
 def servers(city: City) -> dict[str, Server]:
     """Return the names directly below the city's domain that have a server, sorted by name."""
     zones = {zone.id: zone for zone in city.settings.zones}
-    found = {
-        name: _server(zone, zone.machine.host) for zone in zones.values() if zone.machine for name in zone.machine.names
-    }
-    found.update({system.id: zone_server(zones[system.zone]) for system in city.systems.values() if system.service})
+    found = {system.id: zone_server(zones[system.zone]) for system in city.systems.values() if system.service}
+    for zone in zones.values():
+        if zone.machine:
+            found |= dict.fromkeys(zone.machine.names, _server(zone, zone.machine))
+    return dict(sorted(found.items()))
+
+
+def zone_services(city: City) -> dict[str, Server]:
+    """Return the machines that answer for a zone's systems by their own name; each also answers at ZONE_PORT."""
+    found = {zone.services.name: _server(zone, zone.services) for zone in city.settings.zones if zone.services}
     return dict(sorted(found.items()))
 
 
 def zone_server(zone: Zone) -> Server:
     """Return the machine that answers for the systems of a zone; the registry made sure that there is one."""
     machine = zone.services or zone.machine
-    return _server(zone, machine.host if machine else 0)
+    if machine is None:
+        raise ValueError(f"zone {zone.id} has no machine")
+    return _server(zone, machine)
 
 
-def _server(zone: Zone, host: int) -> Server:
-    return Server(zone.id, address(zone.ipv4, host), address(zone.ipv6, host))
+def _server(zone: Zone, machine: ZoneMachine) -> Server:
+    return Server(zone.id, machine.name, address(zone.ipv4, machine.host), address(zone.ipv6, machine.host))

@@ -345,11 +345,8 @@ def _zone(facts: dict[str, Any]) -> Zone:
 def _servers(city: dict[str, Any], systems: list[dict[str, Any]]) -> dict[str, dict[int, str]]:
     """Return the addresses of the city's servers and of the systems that have a service, by name."""
     zones = {zone["id"]: zone for zone in city["zones"]}
-    found = {}
+    found = {system["id"]: _zone(zones[system["zone"]]).server for system in systems if "service" in system}
     for zone in zones.values():
         for name in (zone.get("machine") or {}).get("names", ()):
             found[name] = {f: host(zone[f"ipv{f}"], zone["machine"]["host"]) for f in FAMILIES}
-    for system in systems:
-        if "service" in system:
-            found[system["id"]] = _zone(zones[system["zone"]]).server
     return found

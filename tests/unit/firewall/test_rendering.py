@@ -48,8 +48,8 @@ def test_a_new_flow_is_one_line_for_each_family(
     changed = [line for line in difflib.unified_diff(before, after, n=0, lineterm="") if line[0] in "+-"][2:]
     why = 'comment "tthc: workstation at main to tthc.tphcm.test"'
     assert [line.strip("+\t ,") for line in changed] == [
-        f"10.3.64.10-10.3.64.199 . 10.0.1.10 . udp . 8500 {why}",
-        f"fd9b:7a3c:2900:3400::10-fd9b:7a3c:2900:3400::199 . fd9b:7a3c:2900:1::10 . udp . 8500 {why}",
+        f"10.3.64.10-10.3.64.199 . 10.0.1.20 . udp . 8500 {why}",
+        f"fd9b:7a3c:2900:3400::10-fd9b:7a3c:2900:3400::199 . fd9b:7a3c:2900:1::20 . udp . 8500 {why}",
     ]
 
 

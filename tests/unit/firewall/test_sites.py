@@ -63,7 +63,7 @@ def test_a_further_sites_machines_get_the_same_flows(city: City) -> None:
     added = set(gateway_ruleset(describe(more, CODE)).split("\n")) - set(
         gateway_ruleset(describe(city, CODE)).split("\n")
     )
-    assert '\t\t\t10.3.72.10-10.3.72.25 . 10.0.1.10 . tcp . 8441 comment "documents: workstation at cho-cu to' in {
+    assert '\t\t\t10.3.72.10-10.3.72.25 . 10.0.1.20 . tcp . 8441 comment "documents: workstation at cho-cu to' in {
         line.partition(" documents.tphcm")[0] for line in added
     }
     assert '\t\t\t"office3" comment "cho-cu/office" : goto from_office,' in added

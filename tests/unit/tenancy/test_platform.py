@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from donvi.registry import load_city
 from donvi.tenancy import describe, platform_description
 from donvi.tenancy.inventory import datacentre_vars
+from donvi.tenancy.servers import servers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from donvi.registry import City
 
 
-def test_the_platform_names_every_server_and_system_at_the_data_centre(city: City) -> None:
+def test_the_platform_names_every_server_and_system_where_it_answers(city: City) -> None:
     records = {record.id: record.values for record in platform_description(city).dns}
-    for name in ("directory", "documents", "lgsp", "mail", "tthc", "vault"):
-        assert records[f"{name}.tphcm.test/A"] == ("10.0.1.10",)
-        assert records[f"{name}.tphcm.test/AAAA"] == ("fd9b:7a3c:2900:1::10",)
+    for host, names in ((10, ("directory", "mail", "vault")), (20, ("documents", "lgsp", "tthc"))):
+        for name in names:
+            assert records[f"{name}.tphcm.test/A"] == (f"10.0.1.{host}",)
+            assert records[f"{name}.tphcm.test/AAAA"] == (f"fd9b:7a3c:2900:1::{host}",)
     assert records["tphcm.test/MX"] == ("10 mail.tphcm.test.",)
 
 
@@ -61,6 +67,25 @@ def test_a_stand_in_is_made_for_every_service_but_the_mail_servers(city: City) -
         "host": "lgsp.tphcm.test",
         "port": 8443,
         "zone": "gov",
+        "machine": "zone-gov",
         "unit_bound": True,
         "roles": ["operator"],
     }
+
+
+def test_something_answers_in_every_zone_that_has_a_machine_for_systems(city: City) -> None:
+    found = {service["zone"]: service for service in datacentre_vars(city)["donvi_zone_services"]}
+    assert set(found) == {"gov", "national", "party", "public"}
+    assert {(service["port"], service["unit_bound"]) for service in found.values()} == {(8450, True)}
+    assert not any(service["roles"] for service in found.values())
+
+
+def test_a_system_answers_on_its_zones_machine_unless_a_server_has_its_name(
+    city_copy: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    """mail is a system too; dc lists the name."""
+    found = servers(load_city(city_copy))
+    assert {name for name, server in found.items() if server.machine == "zone-gov"} == {"documents", "lgsp", "tthc"}
+    assert found["mail"] == ("gov", "dc", "10.0.1.10", "fd9b:7a3c:2900:1::10")
+    edit("city.yaml", "    services: {name: zone-gov, host: 20}\n", "")
+    assert {server.machine for server in servers(load_city(city_copy)).values()} == {"dc"}
