@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
+BROKEN = "failed to load checkpoint"
+UNLOCK = "run `donvi unlock {0}`, then `pulumi up --refresh -s {0}`"
 LOCKED = "the stack is currently locked by"
 NAMED_IN_ERROR = 5
 TAIL_LINES = 10
@@ -203,9 +205,13 @@ class _Problems:
         if held is not None:
             return LockedError(
                 f"stack {stack} is locked: {redact(' '.join(self.tail)) or held}",
-                hint=f"wait for the other run, or if it is dead run `donvi unlock {stack}`",
+                hint=f"wait for the other run, or if it is dead {UNLOCK.format(stack)}",
             )
         own = [line for line in self.said if not line.endswith(NOISE)] or list(self.tail)
+        if any(BROKEN in line for line in own):
+            return EngineError(
+                f"the state of stack {stack} is half-written: a run was killed", hint=UNLOCK.format(stack)
+            )
         told = "; ".join(own[:NAMED_IN_ERROR]) or f"pulumi ended with exit code {status}"
         more = f"; and {len(own) - NAMED_IN_ERROR} more" if len(own) > NAMED_IN_ERROR else ""
         return EngineError(

@@ -38,6 +38,7 @@ class Healed(msgspec.Struct, frozen=True):
 
     stack: str
     locks: tuple[str, ...]  # owner and proof of each lock that was removed
+    mended: tuple[str, ...]  # half-written files beside the state that were removed
     pending: tuple[str, ...]  # URNs whose creation was under way and which the next `up` finishes
 
 
@@ -60,19 +61,23 @@ def _stack(query: str) -> str:
 
 
 def _unlock(stack: str) -> Healed:
-    from donvi.fleet import locks, pending
+    from donvi.fleet import checkpoints, locks, pending
 
     removed = locks.heal(os.environ, PROJECT, stack)
+    mended = checkpoints.mend(locks.backend_folder(os.environ), PROJECT, stack)
     struck = pending.strike(os.environ, PROJECT, stack)
-    return Healed(stack, tuple(f"{held}: {proof}" for held, proof in removed), tuple(struck))
+    proofs = tuple(f"{held}: {proof}" for held, proof in removed)
+    return Healed(stack, proofs, tuple(path.name for path in mended), tuple(struck))
 
 
 def _render(out: Console, healed: Healed) -> None:
     for line in healed.locks:
         out.print(f"removed the lock of {line}")
+    for name in healed.mended:
+        out.print(f"removed a half-written file: {name}")
     for urn in healed.pending:
         out.print(f"was being created: {urn.rpartition('::')[2]}")
-    if healed.locks or healed.pending:
+    if healed.locks or healed.mended or healed.pending:
         out.print(f"now run: pulumi up --refresh -s {healed.stack}")
     else:
         out.print(f"stack {healed.stack} isn't locked")

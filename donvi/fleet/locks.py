@@ -7,8 +7,8 @@ deletes the file even under a run that goes on. Here a lock goes only with proof
 - no process has the pid;
 - the process that has the pid started after the lock was made.
 
-Everything else (another host, a process that lives) is refused. What the dead run was creating is then struck from the
-state's pending operations: donvi's creates adopt what carries their own mark, so the next ``up`` finishes it.
+Everything else (another host, a process that lives) is refused. What the dead run left half-written is mended by
+``checkpoints.py``, what it was creating is struck from the pending operations by ``pending.py``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def held_locks(environ: Mapping[str, str], project: str, stack: str) -> list[Hel
 
     :raises UsageError: the state isn't in local files, so nothing can be proven from here.
     """
-    folder = _backend(environ) / ".pulumi/locks/organization" / project / stack
+    folder = backend_folder(environ) / ".pulumi/locks/organization" / project / stack
     found = []
     for path in folder.glob("*.json"):
         try:
@@ -137,7 +137,11 @@ def _remedy(held: Held, host: Host) -> str:
     return f"wait for it, or end it with `kill -INT {held.lock.pid}`: it records what it did and gives up the lock"
 
 
-def _backend(environ: Mapping[str, str]) -> Path:
+def backend_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of the file backend that ``PULUMI_BACKEND_URL`` names.
+
+    :raises UsageError: it isn't set or names another kind of backend.
+    """
     url = environ.get("PULUMI_BACKEND_URL", "")
     if not url:
         raise UsageError("PULUMI_BACKEND_URL is not set", hint='run `eval "$(uv run donvi lab env)"` first')

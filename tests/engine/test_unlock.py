@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from donvi.errors import LockedError, UsageError
-from donvi.fleet import locks, pending
+from donvi.errors import EngineError, LockedError, UsageError
+from donvi.fleet import checkpoints, locks, pending
+from stacks.driver import Operation, StackDriver
 from tests.engine.test_process import providers, wait_until
 
 if TYPE_CHECKING:
@@ -56,6 +57,25 @@ def test_a_living_owner_keeps_its_lock(project: Project) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert locks.heal(project.environ, "toy", "toy") == []
+
+
+def test_a_kill_while_the_state_was_written_is_mended(project: Project) -> None:
+    project.program('Thing("ao")')
+    project.up()
+    states = project.folder / "state/.pulumi/stacks/toy"
+    (states / "toy.json.attrs").write_bytes(b"")  # what the engine leaves when killed between two system calls
+    draft = states / "toy.json.18eafd548baf3af9.tmp"
+    draft.write_bytes(b"{")
+    os.utime(draft, (1, 1))
+    with pytest.raises(EngineError, match="half-written") as caught:
+        StackDriver(project.environ, repository=project.folder).run(Operation.UP, "toy")
+    assert "donvi unlock toy" in caught.value.hint
+
+    mended = checkpoints.mend(locks.backend_folder(project.environ), "toy", "toy")
+
+    assert {path.name for path in mended} == {"toy.json.attrs", draft.name}
+    project.run("preview", "--expect-no-changes")
+    assert checkpoints.mend(locks.backend_folder(project.environ), "toy", "toy") == []
 
 
 def lock_file(project: Project, **changes: object) -> None:
