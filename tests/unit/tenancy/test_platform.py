@@ -83,7 +83,7 @@ def test_something_answers_in_every_zone_that_has_a_machine_for_systems(city: Ci
 def test_a_system_answers_on_its_zones_machine_unless_a_server_has_its_name(
     city_copy: Path, edit: Callable[[str, str, str], None]
 ) -> None:
-    """mail is a system too; dc lists the name."""
+    """Mail is a system too; dc lists the name."""
     found = servers(load_city(city_copy))
     assert {name for name, server in found.items() if server.machine == "zone-gov"} == {"documents", "lgsp", "tthc"}
     assert found["mail"] == ("gov", "dc", "10.0.1.10", "fd9b:7a3c:2900:1::10")
