@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.isolation.oracle import CORE, OPERATOR, TRANSIT, Fate, Port, Probe, World, number
-from tests.isolation.wire import Arrival, Wire, load, open_up, source_port
+from tests.isolation.wire import Arrival, Wire, forget_connections, load, open_up, source_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +35,7 @@ class Bench:
             open_up(machine)
         for machine in sorted(wanted - self.guarded):
             load(machine, *self.rules[machine])
+            forget_connections(machine)
         self.guarded = wanted
 
     def replace(self, machine: str, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.isolation import probes, talks
 from tests.isolation.oracle import CORE
-from tests.isolation.wire import forget_neighbours
+from tests.isolation.wire import forget_connections, forget_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,7 @@ class Suite:
         """Yield what isn't as it must be, the quickest questions first."""
         units = PILOTS[:2] if self.machine == CORE else (self.machine,)
         forget_neighbours(self.machine)
+        forget_connections(self.machine)
         yield from talks.settle(self.bench, units)
         yield from self.bench.check(self.packets, self.verdicts.__getitem__)
         for code in units:

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import socket
+import struct
 import subprocess
 import time
 from collections import Counter
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 SOL_PACKET, IGNORE_OUTGOING = 263, 23  # linux/if_packet.h
 RECEIVE_BUFFER = 256 << 20
+AF_NETLINK, NETLINK_NETFILTER = 16, 12
+# nlmsghdr of IPCTNL_MSG_CT_DELETE with request and acknowledgement, nfgenmsg; linux/netfilter/nfnetlink_conntrack.h
+DELETE_CONNECTIONS = struct.pack("=IHHII", 20, 1 << 8 | 2, 0x1 | 0x4, 1, 0) + struct.pack("=BBH", 0, 0, 0)
 QUIET_SECONDS = 0.03
 BURST = 2000
 FIRST_PORT, PORTS = 10000, 50000
@@ -131,6 +135,15 @@ def forget_neighbours(machine: str) -> None:
     """Let a machine learn again who is on its links; what was set by hand stays."""
     for family in ("-4", "-6"):
         subprocess.run(["ip", "-n", netns.scratch(machine), family, "neigh", "flush", "all"], check=True)
+
+
+def forget_connections(machine: str) -> None:
+    """Let a machine forget every connection that it tracks: what was let through before counts for nothing."""
+    with netns.inside(machine), socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as kernel:
+        kernel.sendto(DELETE_CONNECTIONS, (0, 0))
+        (code,) = struct.unpack_from("=i", kernel.recv(4096), 16)
+    if code:
+        raise OSError(-code, f"{machine}: the kernel doesn't forget its connections")
 
 
 def load(machine: str, *texts: str) -> None:
