@@ -17,7 +17,7 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from donvi.deployment import parse, text_from_environment
-from donvi.errors import BackendError, DonviError, PermissionDeniedError, UnreachableError, UsageError
+from donvi.errors import DonviError, PermissionDeniedError, UsageError
 from donvi.provider.adapter import INCOMPLETE, Adapter, Partial
 from donvi.provider.difference import Change
 from donvi.provider.services import Services
@@ -269,11 +269,9 @@ def _fail_partially(context: grpc.ServicerContext, partial: Partial) -> NoReturn
 
 
 def _code(error: DonviError) -> grpc.StatusCode:
-    """Codes other than these three would tell the engine that it no longer knows the resource's state."""
+    """UNKNOWN, INTERNAL and DATA_LOSS would tell the engine that it no longer knows the resource's state."""
     if isinstance(error, PermissionDeniedError):
         return grpc.StatusCode.PERMISSION_DENIED
     if isinstance(error, UsageError):
         return grpc.StatusCode.INVALID_ARGUMENT
-    if isinstance(error, UnreachableError | BackendError):
-        return grpc.StatusCode.FAILED_PRECONDITION
     return grpc.StatusCode.FAILED_PRECONDITION

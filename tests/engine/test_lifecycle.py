@@ -21,9 +21,16 @@ def test_a_resource_is_created_once_and_then_left_alone(project: Project) -> Non
     assert held(project, "ao")["note"] == "Phường Vũng Tàu"
 
     project.run("preview", "--expect-no-changes")
-    project.up()
+    shown = project.run("up", "--yes")
 
+    assert "Previewing update" in shown
     assert [call.split()[0] for call in project.calls()] == ["begin", "end"]
+
+
+def test_an_up_with_its_preview_first_creates_in_the_second_half_only(project: Project) -> None:
+    project.program('a = Thing("a"); Thing("b", note=a.serial)')
+    assert "2 to create" not in project.run("up", "--yes")
+    assert [call.split()[1] for call in project.calls() if call.startswith("end")] == ["a", "b"]
 
 
 def test_a_changed_property_updates_in_place_and_keeps_what_is_stable(project: Project) -> None:
