@@ -8,6 +8,7 @@ whole, as ``XConfig``.
 from components.accounts import Accounts, AccountsConfig
 from components.certificates import Certificates, CertificatesConfig
 from components.city import CityPlatform, CityPlatformConfig
+from components.machines import Endpoints, MachinesConfig, Network
 from components.mailboxes import Mailboxes, MailboxesConfig
 from components.names import Names, NamesConfig
 from components.unit import UnitTenancy, UnitTenancyConfig
@@ -19,10 +20,13 @@ __all__ = [
     "CertificatesConfig",
     "CityPlatform",
     "CityPlatformConfig",
+    "Endpoints",
+    "MachinesConfig",
     "Mailboxes",
     "MailboxesConfig",
     "Names",
     "NamesConfig",
+    "Network",
     "UnitTenancy",
     "UnitTenancyConfig",
 ]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from components.base import Component
 from components.certificates import policy
+from components.machines import MachinesConfig, Network
 from components.names import Names, NamesConfig
 from donvi.provider import resources as donvi
+from donvi.tenancy.machines import platform_router
 from donvi.tenancy.names import tsig_credential
 
 if TYPE_CHECKING:
@@ -28,10 +30,11 @@ class CityPlatformConfig:
     """The description of what units share."""
 
     platform: Platform
+    machine_preview: str = "checked"
 
 
 class CityPlatform(Component):
-    """DNS names of the servers, issuer URLs, policies, and one transit key per unit's stack."""
+    """DNS names of the servers, the core router, issuer URLs, policies, and one transit key per unit's stack."""
 
     def __init__(self, name: str, config: CityPlatformConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("CityPlatform", name, opts)
@@ -40,6 +43,10 @@ class CityPlatform(Component):
             "names", NamesConfig(OWNER, platform.domain, tsig_credential(OWNER), platform.dns), self.own()
         )
         self.resources += self.names.resources
+        self.network = Network(
+            "network", MachinesConfig(OWNER, (platform_router(platform),), config.machine_preview), self.own()
+        )
+        self.resources += self.network.resources
         for urls in platform.pki_urls:
             self.keep(
                 donvi.PkiUrls(

@@ -16,9 +16,11 @@ import msgspec
 from components.accounts import Accounts, AccountsConfig
 from components.base import Component
 from components.certificates import Certificates, CertificatesConfig
+from components.machines import Endpoints, MachinesConfig, Network
 from components.mailboxes import Mailboxes, MailboxesConfig
 from components.names import Names, NamesConfig
 from donvi.provider import resources as donvi
+from donvi.tenancy.machines import unit_machines
 from donvi.tenancy.names import tsig_credential
 
 if TYPE_CHECKING:
@@ -26,20 +28,24 @@ if TYPE_CHECKING:
 
     from donvi.tenancy import Tenancy
 
+WORKSTATION = "workstation"
+
 
 @dataclass(frozen=True)
 class UnitTenancyConfig:
     """One unit's description.
 
     :param zone: the city's DNS zone.
+    :param machine_preview: ``checked``, or ``rendered`` for previews that contact no machine.
     """
 
     tenancy: Tenancy
     zone: str
+    machine_preview: str = "checked"
 
 
 class UnitTenancy(Component):
-    """Accounts, mailboxes, certificates and names of a unit, then its verification."""
+    """Accounts, mailboxes, certificates, names, network and machines of a unit, then its verification."""
 
     def __init__(self, name: str, config: UnitTenancyConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("UnitTenancy", name, opts)
@@ -61,11 +67,22 @@ class UnitTenancy(Component):
         self.names = Names(
             "names", NamesConfig(unit.code, config.zone, tsig_credential(unit.code), tenancy.dns), self.own()
         )
+        machines = unit_machines(tenancy)
+        network = tuple(machine for machine in machines if machine.playbook != WORKSTATION)
+        workstations = tuple(machine for machine in machines if machine.playbook == WORKSTATION)
+        self.network = Network("network", MachinesConfig(unit.code, network, config.machine_preview), self.own())
+        self.endpoints = Endpoints(
+            "endpoints",
+            MachinesConfig(unit.code, workstations, config.machine_preview),
+            self.own(self.network.resources),
+        )
         concerns = {
             "accounts": self.accounts,
             "mailboxes": self.mailboxes,
             "certificates": self.certificates,
             "names": self.names,
+            "network": self.network,
+            "endpoints": self.endpoints,
         }
         self.resources = [resource for concern in concerns.values() for resource in concern.resources]
         self.verification = donvi.Verification(

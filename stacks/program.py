@@ -54,7 +54,7 @@ def unit_code(city: City, stack: str) -> str:
 def _platform(city: City) -> None:
     deployment = text_from_environment(os.environ)
     opts = _city(deployment)
-    platform = CityPlatform("city", CityPlatformConfig(platform_description(city)), opts)
+    platform = CityPlatform("city", CityPlatformConfig(platform_description(city), _machine_preview()), opts)
     pulumi.export("deployment", deployment)
     pulumi.export("domain", city.settings.domain)
     pulumi.export("changedAt", platform.changed_at)
@@ -65,10 +65,15 @@ def _unit(city: City, stack: str) -> None:
     platform = pulumi.StackReference(f"organization/{pulumi.get_project()}/{PLATFORM}")
     opts = _city(platform.get_output("deployment").apply(_brought_up))
     tenancy = describe(city, code)
-    unit = UnitTenancy("unit", UnitTenancyConfig(tenancy, city.settings.domain), opts)
+    unit = UnitTenancy("unit", UnitTenancyConfig(tenancy, city.settings.domain, _machine_preview()), opts)
     pulumi.export("unit", {"code": code, "name": tenancy.unit.name, "domain": tenancy.unit.domain})
     pulumi.export("verdict", unit.verification.verdict)
     pulumi.export("verifiedAt", unit.verification.finished_at)
+
+
+def _machine_preview() -> str:
+    """How previews treat machines: ``pulumi config set donvi:machinePreview rendered`` opens no SSH."""
+    return pulumi.Config().get("machinePreview") or "checked"
 
 
 def _brought_up(deployment: object) -> str:

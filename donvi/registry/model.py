@@ -226,13 +226,17 @@ class FlowRule(_File, frozen=True, kw_only=True):
 
 
 class CertificateRule(_File, frozen=True, kw_only=True):
-    """A certificate of the unit; its name is ``<host or id>.<unit domain>``, usages are extended key usages."""
+    """A certificate of the unit; its name is ``<host or id>.<unit domain>``, usages are extended key usages.
+
+    ``machine`` is the endpoint that makes and keeps the key; the unit's gateway where it isn't said.
+    """
 
     id: Identifier
     title: Title
-    purpose: Literal["gateway", "service", "seal"]
+    purpose: Literal["gateway", "workstation", "service", "seal"]
     ttl_hours: Annotated[int, Meta(ge=1, le=17520)]
     host: Identifier | None = None
+    machine: Identifier | None = None
     usages: tuple[Literal["client", "server"], ...] = ()
 
 

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from donvi.registry import City
     from donvi.tenancy.model import UnitFacts
 
-MOUNTS = {"gateway": "pki-gateway", "seal": "pki-service", "service": "pki-service"}
+MOUNTS = {"gateway": "pki-gateway", "seal": "pki-service", "service": "pki-service", "workstation": "pki-gateway"}
 """The intermediate that signs, by purpose."""
 
 TOKEN_TTL_SECONDS = 20 * 60
 SECRET_ID_TTL_SECONDS = 10 * 60
 
 
-def certificates(city: City, facts: UnitFacts, machine: str) -> tuple[Certificate, ...]:
-    """Return the certificates whose keys are made on the unit's machine; sorted by id.
+def certificates(city: City, facts: UnitFacts, gateway: str) -> tuple[Certificate, ...]:
+    """Return the certificates, each with the machine that makes its key, by default the gateway; sorted by id.
 
     Every one names the unit by URI. Only what serves TLS carries DNS names; the common name is allowed by the role.
     """
@@ -31,7 +31,7 @@ def certificates(city: City, facts: UnitFacts, machine: str) -> tuple[Certificat
                 Certificate(
                     id=rule.id,
                     purpose=rule.purpose,
-                    machine=machine,
+                    machine=f"{rule.machine}-{facts.code}" if rule.machine else gateway,
                     mount=MOUNTS[rule.purpose],
                     role=f"unit-{facts.code}-{rule.id}",
                     common_name=name,
