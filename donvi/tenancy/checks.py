@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
     from donvi.registry import City, System
 
-DIRECTORY = "directory"
-"""Not in the catalogue: the directory itself is what every account stands on."""
+COMMON = (("directory", "bind"), ("vault", "identity"))
+"""Not in the catalogue: what every account and every machine of a unit stands on."""
 
 STAND_IN = ("foreign-unit", "login", "no-certificate", "wrong-role")
-MAIL = ("alias", "delivery", "unknown-recipient")
+MAIL = ("alias", "delivery", "login", "sender", "unknown-recipient")
 
 
 def checks(city: City) -> tuple[Check, ...]:
     """Return the checks of any unit of the city; sorted by id."""
-    pairs = [(DIRECTORY, "bind"), *((s.id, subject) for s in city.systems.values() for subject in _subjects(s))]
+    pairs = [*COMMON, *((s.id, subject) for s in city.systems.values() for subject in _subjects(s))]
     found = [Check(id=f"{system}/{subject}", system=system, subject=subject) for system, subject in pairs]
     return tuple(sorted(found, key=lambda check: check.id))
 

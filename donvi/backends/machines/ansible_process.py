@@ -31,7 +31,6 @@ RUNNER_SETTINGS = {"pexpect_timeout": POLL_SECONDS, "suppress_ansible_output": T
 TOLD = frozenset(
     {
         "playbook_on_task_start",
-        "playbook_on_handler_task_start",
         "playbook_on_stats",
         "runner_on_failed",
         "runner_on_ok",
@@ -89,6 +88,8 @@ def on_event(event: dict[str, Any]) -> bool:
                 "host": data.get("host", ""),
                 "role": data.get("role") or "",
                 "task": data.get("task") or "",
+                "uuid": data.get("task_uuid") or "",
+                "handler": bool(data.get("is_conditional")),  # ansible-runner's word for it
                 "changed": bool(result.get("changed")),
                 "diff": diffs(result),
                 "said": words(result),

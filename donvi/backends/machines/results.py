@@ -82,6 +82,7 @@ class Tally:
         self._progress = {machine: _Progress() for machine in addresses}
         self._failed: Mapping[str, int] | None = None
         self._said: list[str] = []
+        self._handlers: set[str] = set()
 
     def take(self, event: Mapping[str, Any]) -> TaskEvent | None:
         """Note one event; return what is worth telling."""
@@ -90,10 +91,14 @@ class Tally:
             self._failed = event["failures"]
         if kind in {"verbose", "error"}:
             self._said.append(event["stdout"])
+        if kind == "playbook_on_task_start" and event["handler"]:
+            self._handlers.add(event["uuid"])
         progress = self._progress.get(machine)
         if progress is None or not kind.startswith("runner_on_"):
             return None
         task = f"{event['role']} : {event['task']}" if event["role"] else event["task"]
+        if event["uuid"] in self._handlers:  # a reload follows from a change, it is none
+            event = {**event, "changed": False}
         return TaskEvent(machine, task, _note(progress, kind.removeprefix("runner_on_"), task, event))
 
     def hung(self) -> list[str]:
