@@ -15,7 +15,8 @@ COMMON = (("directory", "bind"), ("vault", "identity"))
 """Not in the catalogue: what every account and every machine of a unit stands on."""
 
 STAND_IN = ("foreign-unit", "login", "no-certificate", "wrong-role")
-MAIL = ("alias", "delivery", "login", "sender", "unknown-recipient")
+MAIL = ("alias", "connection", "delivery", "login", "sender", "unknown-recipient")
+NETWORK = ("dns", "flows", "isolation", "spoofing")
 
 
 def checks(city: City) -> tuple[Check, ...]:
@@ -31,4 +32,6 @@ def _subjects(system: System) -> Iterator[str]:
     if system.certificates:
         yield "certificate"
     if any(endpoint.role == "gateway" for endpoint in system.endpoints):
-        yield "dns"
+        yield from NETWORK
+    if system.endpoints:
+        yield "baseline"

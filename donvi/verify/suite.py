@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from donvi.verify.ask import InconclusiveError, directory, gateway, mail, names
+from donvi.verify.ask import InconclusiveError, directory, mail, names, network, places, services, unit
 from donvi.verify.ask.context import Context
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from donvi.tenancy.model import Check
 
 ASKED: dict[str, Callable[[Context], Any]] = {
-    "gateway": gateway.ask_gateway,
+    "alive": network.ask_alive,
+    "forged": network.ask_forged,
     "mail": mail.ask_mail,
-    "neighbour": gateway.ask_neighbour,
+    "neighbour": services.ask_neighbour,
     "probes": directory.ask_probes,
     "people": directory.ask_people,
     "aliases": directory.ask_aliases,
@@ -37,8 +39,12 @@ class Answers:
     """What every system answered; each is asked once."""
 
     def __init__(self, context: Context) -> None:
-        self._pool = ThreadPoolExecutor(len(ASKED), thread_name_prefix="ask")
-        self._running = {name: self._pool.submit(ask, context) for name, ask in ASKED.items()}
+        asked = {
+            machine.id: partial(unit.ask_machine, endpoint=machine) for machine in places.machines(context.tenancy)
+        } | ASKED
+        self.tenancy = context.tenancy
+        self._pool = ThreadPoolExecutor(len(asked), thread_name_prefix="ask")
+        self._running = {name: self._pool.submit(ask, context) for name, ask in asked.items()}
 
     def __getitem__(self, name: str) -> Any:
         """Wait for the answers of one system; an error there is raised for every test that needs them."""
@@ -58,6 +64,7 @@ class Suite:
 
     def __init__(self, city: City, tenancy: Tenancy) -> None:
         self._tenancy = tenancy
+        self._targets = network.city_targets(city, tenancy)
         self._cases = cases(city, tenancy)
 
     @pytest.fixture(scope="session")
@@ -66,15 +73,20 @@ class Suite:
         return self._tenancy
 
     @pytest.fixture(scope="session")
+    def gateway(self) -> str:
+        """Name of the unit's gateway."""
+        return next(machine.id for machine in places.machines(self._tenancy) if machine.role == "gateway")
+
+    @pytest.fixture(scope="session")
     def context(self) -> Iterator[Context]:
         """Addresses and credentials of this run."""
-        made = Context(self._tenancy, os.environ)
+        made = Context(self._tenancy, os.environ, self._targets)
         yield made
         made.close()
 
     @pytest.fixture(scope="session", autouse=True)
     def answers(self, context: Context) -> Iterator[Answers]:
-        """What every system answered, by the names of :data:`ASKED`."""
+        """What every system answered, by the names of :data:`ASKED` and of the unit's machines."""
         asked = Answers(context)
         yield asked
         asked.close()
@@ -101,15 +113,37 @@ class Suite:
 def cases(city: City, tenancy: Tenancy) -> dict[str, dict[str, Any]]:
     """Return what tests are run with: by fixture, the values by the name that is shown."""
     owner = {rule.id: system.id for system in city.systems.values() for rule in system.certificates}
+    runs = {rule.id: system.id for system in city.systems.values() for rule in system.endpoints}
     served = [
-        (s.id, gateway.role_of(p, s.id)) for s in gateway.services(tenancy) for p in gateway.probes_of(tenancy, s.id)
+        (s.id, places.role_of(p, s.id)) for s in places.services(tenancy) for p in places.probes_of(tenancy, s.id)
     ]
+    machines = {m.id: (runs[m.id.removesuffix(f"-{tenancy.unit.code}")], m) for m in places.machines(tenancy)}
+    stations = {m.id: m for m in places.machines(tenancy) if m.role == "workstation"}
+    flows = {
+        f"{flow.id} {family}": (m, flow, family)
+        for _, m in machines.values()
+        for flow in network.tcp_flows(tenancy, m)
+        for family in network.FAMILIES
+    }
+    forbidden = [*(t.id for t in network.city_targets(city, tenancy)), *(f"neighbour {role}" for role in places.ROLES)]
+    resolved = {
+        f"{m.id} {r.id}": (m, r) for m in stations.values() for r in (*tenancy.dns, *unit.city_names(tenancy, m))
+    }
     return {
         "probe": {a.id: a for a in tenancy.accounts if a.kind == "probe"},
         "person": {a.id: a for a in tenancy.accounts if a.kind == "person"},
         "served": {" ".join(pair): pair for pair in served},
-        "service": {s.id: s for s in gateway.services(tenancy)},
-        "interface": {s.id: s for s in gateway.interfaces(tenancy)},
+        "service": {s.id: s for s in places.services(tenancy)},
+        "interface": {s.id: s for s in places.interfaces(tenancy)},
+        "machine": machines,
+        "guard": {name: pair for name, pair in machines.items() if pair[1].role == "gateway"},
+        "flow": flows,
+        "forbidden": {f"{name} {family}": (name, family) for name in forbidden for family in network.FAMILIES},
+        "family": {family: family for family in network.FAMILIES},
+        "resolved": resolved,
+        "greeted": {
+            f"{m.id} {port}": (m, port) for m in stations.values() for port in network.mail_questions(tenancy, m)
+        },
         "certificate": {c.id: (owner[c.id], c) for c in tenancy.certificates},
         "record": {record.id: record for record in tenancy.dns},
         "functional": {box.address: box.address for box in tenancy.mailboxes if box.kind == "functional"},
@@ -128,7 +162,8 @@ def about(item: pytest.Item) -> tuple[str, str]:
         return system[0], subject
     params = item.callspec.params  # type: ignore[attr-defined]
     whole = params.get("service", params.get("interface"))
-    return (whole.id if whole else params.get("served", params.get("certificate"))[0]), subject
+    pair = next((params[name] for name in ("served", "certificate", "machine", "guard") if name in params), None)
+    return (pair[0] if whole is None and pair else whole.id), subject
 
 
 def title(item: pytest.Item) -> str:

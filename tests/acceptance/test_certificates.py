@@ -1,4 +1,4 @@
-"""The unit's certificates, as they are on its gateway: issued by the city, saying what they should, the key beside."""
+"""The unit's certificates, as they are on its machines: issued by the city, saying what they should, the key beside."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.about("certificate")
 
 @pytest.fixture
 def files(answers, certificate):
-    return answers["gateway"].keys[certificate[1].id]
+    return answers[certificate[1].machine].keys[certificate[1].id]
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ def test_the_key_is_readable_by_root_only(files, certificate):
     assert (files.owner, oct(files.mode)) == ("root", "0o600"), f"it is {files.owner}'s with mode {files.mode:o}"
 
 
-def test_the_certificate_is_not_on_the_published_revocation_list(answers, seen, certificate):
+def test_the_certificate_is_not_on_the_published_revocation_list(answers, gateway, seen, certificate):
     wanted = certificate[1]
     assert seen is not None, f"there is no certificate {wanted.id}"
-    body = answers["gateway"].revocations[wanted.mount]
+    body = answers[gateway].revocations[wanted.mount]
     if not body:
-        raise InconclusiveError(f"the unit's machine can't fetch the revocation list of {wanted.mount}")
+        raise InconclusiveError(f"the unit's gateway can't fetch the revocation list of {wanted.mount}")
     published = read_revocations(body)
     assert published.next_update is None or published.next_update > datetime.now(UTC), (
         "the published list is out of date"

@@ -85,3 +85,13 @@ def test_an_unknown_recipient_is_refused(answers):
 def test_nobody_sends_as_somebody_else(answers):
     reply = posted(answers).foreign_sender
     assert 500 <= reply.code < 600, f"another sender's address should be refused; got {reply.code} {reply.text}"
+
+
+@pytest.mark.about("mail", "connection")
+def test_the_mail_system_greets_the_workstation_over_tls(answers, greeted):
+    machine, port = greeted
+    found = answers[machine.id].mail[port]
+    if found.stage == "unreachable":
+        raise InconclusiveError(f"the mail system doesn't answer {machine.id}: {found.detail}")
+    assert found.stage == "answered", f"{machine.id} can't open TLS to the mail system: {found}"
+    assert found.detail.startswith(("* OK", "220 ")), f"port {port} greets with {found.detail!r}"

@@ -15,8 +15,16 @@ def test_the_authoritative_server_knows_the_record(answers, record):
     assert found.ttl == record.ttl, f"{record.id} lives {found.ttl} s, should live {record.ttl} s"
 
 
-def test_the_gateway_of_the_unit_resolves_the_record(answers, record):
-    found = answers["gateway"].names[record.id]
+def test_the_gateway_of_the_unit_resolves_the_record(answers, gateway, record):
+    found = answers[gateway].names[record.id]
     if isinstance(found, str):
-        raise InconclusiveError(f"the resolver of the unit's gateway doesn't answer: {found}")
+        raise InconclusiveError(f"the resolver of the unit's gateway doesn't answer itself: {found}")
+    assert found.values == wanted(record), f"{record.id} is {found.values or found.status}, should be {wanted(record)}"
+
+
+def test_the_workstation_resolves_the_record_by_its_gateway(answers, resolved):
+    machine, record = resolved
+    found = answers[machine.id].names[record.id]
+    if isinstance(found, str):
+        raise InconclusiveError(f"the resolver of {machine.id} doesn't answer: {found}")
     assert found.values == wanted(record), f"{record.id} is {found.values or found.status}, should be {wanted(record)}"

@@ -1,16 +1,18 @@
-"""Each system's service, asked from the unit's gateway: certificate of the unit, password, role of the group."""
+"""Each system's service, asked from the unit's machine that may: certificate, password, role of the group."""
 
 import pytest
 
 from donvi.verify.ask import InconclusiveError
-from donvi.verify.ask.gateway import without_role
+from donvi.verify.ask.places import place_of, without_role
 
 CANNOT_SAY = {502, 503, 504}
 
 
 def ask(answers, system, question):
     """Return the answer to a question; a dead target can't be judged."""
-    found = answers["gateway"].services[f"{system}/{question}"]
+    place = place_of(answers.tenancy, next(s for s in answers.tenancy.systems if s.id == system))
+    assert place is not None, f"no flow lets any machine of the unit to {system}"
+    found = answers[place.endpoint.id].services[f"{system}/{question}"]
     if found.stage == "unreachable":
         raise InconclusiveError(f"{system} doesn't answer: {found.detail}")
     if found.status in CANNOT_SAY:
@@ -77,12 +79,11 @@ def test_the_machine_of_another_unit_is_refused(answers, interface):
 
 
 def refused_to_neighbour(answers, question):
-    """Judge what a gateway of another unit was answered on this unit's path."""
-    neighbour = answers["neighbour"]
-    if neighbour is None:
-        pytest.skip("there is no gateway of another unit with a certificate to try with now")
-    found = neighbour[question]
+    """Judge what a machine of another unit was answered on this unit's path."""
+    found = answers["neighbour"].get(question)
+    if found is None:
+        pytest.skip("there is no machine of another unit with a certificate to try with now")
     if found.stage in {"unreachable", "unequipped"} or found.status in CANNOT_SAY:
-        raise InconclusiveError(f"the other unit's gateway could not ask {question}: {found}")
+        raise InconclusiveError(f"the other unit's machine could not ask {question}: {found}")
     refused = found.stage == "refused" or (found.stage, found.status) == ("answered", 403)
     assert refused, f"another unit's certificate should be refused on this unit's path; got {found}"

@@ -8,8 +8,8 @@ pytestmark = pytest.mark.about("vault", "identity")
 
 
 @pytest.fixture
-def session(answers):
-    found = answers["gateway"].vault
+def session(answers, gateway):
+    found = answers[gateway].vault
     if found.unreachable:
         raise InconclusiveError(f"Vault doesn't answer the unit's gateway: {found.detail}")
     assert found.unwrap, found.detail

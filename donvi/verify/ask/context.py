@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from donvi.backends.machines import SshRunner
     from donvi.backends.vault import VaultClient
     from donvi.tenancy.model import Account, Tenancy
+    from donvi.verify.ask.network import Target
 
 VERIFY_TOKEN_ROLE = "verify"  # noqa: S105 - a name
 VERIFY_TOKEN_SECONDS = 600
@@ -26,10 +27,12 @@ class Context:
 
     :param tenancy: what must be true.
     :param environ: the suite's environment.
+    :param city_targets: what of the city's machines the unit's workstation may not reach.
     """
 
-    def __init__(self, tenancy: Tenancy, environ: Mapping[str, str]) -> None:
+    def __init__(self, tenancy: Tenancy, environ: Mapping[str, str], city_targets: tuple[Target, ...] = ()) -> None:
         self.tenancy = tenancy
+        self.city_targets = city_targets
         self.deployment = parse(text_from_environment(environ), source=environ["DONVI_DEPLOYMENT"])
         self.ca_file = environ["VAULT_CACERT"]
         self._environ = environ

@@ -1,4 +1,4 @@
-"""Runs on a unit's gateway, from standard input to standard output; standard library only, imported nowhere.
+"""Runs on a unit's machine, from standard input to standard output; standard library only, imported nowhere.
 
 The unit's private keys stay here: this program uses them in place. It reads one JSON object of questions and writes
 one JSON object of answers by question id. Passwords and tokens come on standard input and are never part of an
@@ -9,8 +9,14 @@ kind     further fields                                     answer
 ======== ================================================== ===================================================
 tls      host, port, path, certificate?, key?, user?,       stage, status, detail
          password?
-dns      message (base64 of a query)                        message (base64 of the response), server, detail
-pair     certificate, key                                   certificate (PEM chain), public_key (PEM), detail
+greet    host, port                                         stage, detail (the server's greeting)
+dns      message (base64 of a query), server?               message (base64 of the response), server, detail
+link     address, port, seconds                             state (open, refused, silent, unreachable), detail
+forge    source, target, port, count                        sent, detail
+pair     certificate, key                                   certificate (PEM chain), public_key (PEM), exists,
+                                                            mode, owner (of the key's file), detail
+command  arguments                                          status, output, detail
+modes    patterns                                           modes (by path)
 fetch    url                                                status, body (base64), detail
 vault    address, wrapping_token, role_id, own, foreign     unwrap, login, own, foreign (HTTP status), detail
 nothing  what the answer is                                 that
@@ -29,6 +35,8 @@ import json
 import re
 import socket
 import ssl
+import stat
+import struct
 import subprocess
 import sys
 import urllib.error
@@ -44,13 +52,14 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 TIMEOUT = 6.0
+AT_ONCE = 24
 
 
 def main() -> None:
     """Answer all questions, several at once."""
     questions = json.load(sys.stdin)
     root = questions.pop("root")
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {
             identifier: pool.submit(ask, root, question) for identifier, question in sorted(questions["asked"].items())
         }
@@ -110,10 +119,73 @@ def tls(
     return {"stage": "answered", "status": response.status, "detail": ""}
 
 
-def dns(_root: str, *, message: str) -> Answer:
-    """Send a query to this machine's own resolver over TCP."""
+def greet(root: str, *, host: str, port: int) -> Answer:
+    """Open TLS to a server that speaks first, and return its first line."""
+    context = ssl.create_default_context(cafile=root)
+    try:
+        plain = socket.create_connection((host, port), TIMEOUT)
+    except OSError as error:
+        return {"stage": "unreachable", "detail": f"{host}:{port}: {error}"}
+    try:
+        with context.wrap_socket(plain, server_hostname=host) as channel:
+            line = channel.recv(512).split(b"\r\n")[0].decode(errors="replace")
+    except ssl.SSLCertVerificationError as error:
+        return {"stage": "untrusted", "detail": f"{host}:{port}: {error.verify_message}"}
+    except OSError as error:
+        return {"stage": "refused", "detail": f"{host}:{port}: {error}"}
+    finally:
+        plain.close()
+    return {"stage": "answered", "detail": line}
+
+
+def link(_root: str, *, address: str, port: int, seconds: float) -> Answer:
+    """Try a TCP connection and nothing more."""
+    try:
+        socket.create_connection((address, port), seconds).close()
+    except TimeoutError:
+        return {"state": "silent", "detail": f"no answer within {seconds} s"}
+    except ConnectionRefusedError:
+        return {"state": "refused", "detail": ""}
+    except OSError as error:
+        return {"state": "unreachable", "detail": str(error)}
+    return {"state": "open", "detail": ""}
+
+
+def forge(_root: str, *, source: str, target: str, port: int, count: int) -> Answer:
+    """Send a few TCP SYN with a source address that isn't ours (RFC 9293, 3.1; RFC 791, 3.1; RFC 8200, 3)."""
+    six = ":" in source
+    family = socket.AF_INET6 if six else socket.AF_INET
+    from_, to = socket.inet_pton(family, source), socket.inet_pton(family, target)
+    segment = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    pseudo = from_ + to + struct.pack("!II" if six else "!HH", *((20, 6) if six else (6, 20)))
+    segment = segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
+    if six:
+        packet = struct.pack("!IHBB", 6 << 28, len(segment), socket.IPPROTO_TCP, 64) + from_ + to + segment
+    else:
+        packet = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, socket.IPPROTO_TCP, 0) + from_ + to + segment
+    sent = 0
+    try:
+        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            for _ in range(count):
+                raw.sendto(packet, (target, 0))
+                sent += 1
+    except OSError as error:
+        return {"sent": sent, "detail": str(error)}
+    return {"sent": sent, "detail": ""}
+
+
+def checksum(data: bytes) -> int:
+    """Return the Internet checksum (RFC 1071) of an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def dns(_root: str, *, message: str, server: str = "") -> Answer:
+    """Send a query over TCP, to this machine's resolver unless another is named."""
     query = base64.b64decode(message)
-    server = resolver()
+    server = server or resolver()
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as link:
         link.settimeout(TIMEOUT)
@@ -145,8 +217,12 @@ def resolver() -> str:
 def pair(_root: str, *, certificate: str, key: str) -> Answer:
     """Return the certificate, and the public half of the key beside it."""
     public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], capture_output=True, text=True, check=False)
-    chain = Path(certificate)
+    chain, private = Path(certificate), Path(key)
+    exists = private.exists()
     return {
+        "exists": exists,
+        "mode": stat.S_IMODE(private.stat().st_mode) if exists else 0,
+        "owner": private.owner() if exists else "",
         "certificate": chain.read_text() if chain.exists() else "",
         "public_key": public.stdout,
         "detail": "" if chain.exists() else f"{certificate} doesn't exist",
@@ -196,6 +272,18 @@ def call(
     return response.status, json.loads(text) if text else {}
 
 
+def command(_root: str, *, arguments: list[str]) -> Answer:
+    """Run a program that only looks."""
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    return {"status": done.returncode, "output": done.stdout, "detail": done.stderr.strip()[-300:]}
+
+
+def modes(_root: str, *, patterns: list[str]) -> Answer:
+    """Return owner and permissions of the files that match."""
+    found = sorted({path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/"))})
+    return {"modes": {str(path): f"{path.owner()} {stat.S_IMODE(path.stat().st_mode):04o}" for path in found}}
+
+
 def nothing(_root: str, **answer: Any) -> Answer:
     """Answer a question that could not even be put."""
     return answer
@@ -204,8 +292,13 @@ def nothing(_root: str, **answer: Any) -> Answer:
 KINDS: dict[str, Callable[..., Answer]] = {
     "nothing": nothing,
     "tls": tls,
+    "greet": greet,
     "dns": dns,
+    "link": link,
+    "forge": forge,
     "pair": pair,
+    "command": command,
+    "modes": modes,
     "fetch": fetch,
     "vault": vault,
 }

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from donvi.verify.ask.gateway import PROGRAM
+from donvi.verify.ask.batch import PROGRAM
 
 NOW = dt.datetime.now(dt.UTC)
 PASSWORD = "mat-khau-chim-hoang-yen"
