@@ -28,7 +28,7 @@ from lab import (
     stackfiles,
     topology,
 )
-from lab.machine import CAPABILITIES, Container, greets
+from lab.machine import CAPABILITIES, WRITABLE, Container, greets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -196,7 +196,7 @@ def _made_from(run: _Run, machine: Machine) -> dict[str, str]:
         "image": run.record.image,
         "boot": host.boot_id(),
         "machine": machine.likeness,
-        "capabilities": CAPABILITIES,
+        "capabilities": f"{CAPABILITIES} {WRITABLE}",
     }
 
 

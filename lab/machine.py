@@ -24,6 +24,8 @@ BOOT_SECONDS = 30.0
 STOP_SECONDS = 30.0
 # beyond nspawn's default: Vault locks its memory, a router sets routes and packet filters
 CAPABILITIES = "CAP_IPC_LOCK,CAP_NET_ADMIN"
+# the network settings of its own namespace are the machine's to hold
+WRITABLE = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"
 # writes its own id where the lab finds it, enters the machine's cgroups, and becomes the machine's supervisor
 LAUNCH = """pid=$1 log=$2 groups=$3; shift 3
 echo $$ >"$pid"
@@ -91,7 +93,7 @@ class Container:
         (self.folder / "pid").unlink(missing_ok=True)
         places = [str(self.folder / "pid"), str(self.folder / "console.log"), groups]
         search = f"PATH={os.environ['PATH']}"
-        run(["setsid", "--fork", "env", "-i", search, "sh", "-c", LAUNCH, "sh", *places, *command])
+        run(["setsid", "--fork", "env", "-i", search, WRITABLE, "sh", "-c", LAUNCH, "sh", *places, *command])
 
     def write_record(self, record: dict[str, str]) -> None:
         """Keep what the machine was made from."""
