@@ -65,7 +65,7 @@ def _gateway(tenancy: Tenancy, machine: str) -> MachineConfiguration:
     served = [segment for segment in tenancy.segments if segment.kind not in {TRANSIT, GUEST}]
     clients = [network for segment in served for network in (segment.ipv4, segment.ipv6)]
     resolver = {
-        "domain": tenancy.unit.domain.partition(".")[2],
+        "domain": _city_domain(tenancy),
         "servers": _name_servers(tenancy),
         "listen": [address for segment in served for address in (segment.gateway4, segment.gateway6)],
         "clients": clients,
@@ -93,7 +93,7 @@ def _workstation(tenancy: Tenancy, machine: str) -> MachineConfiguration:
         playbook="workstation",
         files={},
         settings={
-            "resolver": {"domain": tenancy.unit.domain, "servers": servers},
+            "resolver": {"domain": _city_domain(tenancy), "servers": servers},
             "time": {"servers": servers, "sets_clock": False},
         },
         host_certificate_hours=HOST_CERTIFICATE_HOURS,
@@ -102,10 +102,14 @@ def _workstation(tenancy: Tenancy, machine: str) -> MachineConfiguration:
 
 def _name_servers(tenancy: Tenancy) -> list[str]:
     """Return where the gateway may ask for names: what its own flows to the name server say."""
-    host = f"{NAME_SERVER}.{tenancy.unit.domain.partition('.')[2]}"
+    host = f"{NAME_SERVER}.{_city_domain(tenancy)}"
     found = {address for flow in tenancy.flows if flow.host == host for address in (flow.ipv4, flow.ipv6)}
     return sorted(found)
 
 
 def _segment(tenancy: Tenancy, kind: str) -> Segment:
     return next(segment for segment in tenancy.segments if segment.id == f"main/{kind}")
+
+
+def _city_domain(tenancy: Tenancy) -> str:
+    return tenancy.unit.domain.partition(".")[2]
