@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from donvi.tenancy.model import Endpoint
 
 SECRETS = ("/etc/donvi/**/*.key", "/etc/ssh/ssh_host_*_key")
+REDIRECTS = "net.ipv4.conf.all.accept_redirects"
 COMMANDS = {
     "sshd": ["sshd", "-T"],
     "trust": ["openssl", "verify", ROOT],
     "time": ["systemctl", "is-active", "chrony.service"],
-    "kernel": ["sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.conf.all.accept_redirects"],
+    "kernel": ["sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", REDIRECTS],
+    "kernel-writable": ["test", "-w", f"/proc/sys/{REDIRECTS.replace('.', '/')}"],
 }
 GATEWAY_COMMANDS = {
     "rules": ["nft", "list", "table", "inet", "donvi"],

@@ -147,6 +147,8 @@ def _forge(context: Context, asker: Endpoint, guard: Endpoint, packet: tuple[str
         grown = _counted(context, guard) - before
         if grown >= sent:
             break
+    if grown < 0:
+        raise InconclusiveError(f"the rules of {guard.id} were loaded anew meanwhile, so its counters began again")
     return Forged(sent=sent, dropped=grown, source=source, detail=answer.get("detail", ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ from donvi.verify.ask.places import (
     identity,
     interfaces,
     key_path,
+    machines,
     neighbours,
     place_of,
     probes_of,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from donvi.verify.ask.context import Context
 
 INTERFACE = "api"  # in place of a role
+NEIGHBOURS_TRIED = 3
 Question = dict[str, Any]
 
 
@@ -83,14 +86,20 @@ def ask_neighbour(context: Context) -> dict[str, ServiceAnswer]:
 
     :return: the answers by system; a system is absent when no machine of another unit can try now.
     """
-    found: dict[str, ServiceAnswer] = {}
-    for endpoint in context.tenancy.endpoints:
-        for code, machine in neighbours(context.tenancy, endpoint, context.deployment.machines).items():
-            answers = _from_neighbour(context, endpoint, code, machine)
-            if any(answer.stage not in {"unreachable", "unequipped"} for answer in answers.values()):
-                found |= answers
-                break
-    return found
+    askers = machines(context.tenancy)
+    with ThreadPoolExecutor(len(askers) or 1) as pool:
+        found = list(pool.map(lambda endpoint: _from_neighbours(context, endpoint), askers))
+    return {question: answer for answers in found for question, answer in answers.items()}
+
+
+def _from_neighbours(context: Context, endpoint: Endpoint) -> dict[str, ServiceAnswer]:
+    """Return what the first neighbour of this kind was answered that gets anywhere."""
+    others = neighbours(context.tenancy, endpoint, context.deployment.machines)
+    for code, machine in list(others.items())[:NEIGHBOURS_TRIED]:
+        answers = _from_neighbour(context, endpoint, code, machine)
+        if any(answer.stage not in {"unreachable", "unequipped"} for answer in answers.values()):
+            return answers
+    return {}
 
 
 def _from_neighbour(context: Context, endpoint: Endpoint, code: str, machine: str) -> dict[str, ServiceAnswer]:

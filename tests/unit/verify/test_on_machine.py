@@ -1,8 +1,9 @@
-"""The program that runs on a gateway, against a real TLS server that demands a client certificate."""
+"""The program that runs on a unit's machines, against a real TLS server that demands a client certificate."""
 
 import datetime as dt
 import http.server
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -124,3 +125,66 @@ def test_a_machine_without_its_certificate_says_so(ask, folder):
     answer = ask(**shown(folder, "missing"))
     assert answer["stage"] == "unequipped"
     assert "missing.crt" in answer["detail"]
+
+
+def put(question):
+    text = json.dumps({"root": "/nowhere", "asked": {"q": question}})
+    done = subprocess.run([sys.executable, "-I", PROGRAM], input=text, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["q"]
+
+
+def test_a_connection_is_open_or_refused_by_the_target():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        question = {"kind": "link", "address": "127.0.0.1", "port": server.getsockname()[1], "seconds": 1}
+        assert put(question)["state"] == "open"
+    assert put(question)["state"] == "refused"
+
+
+def test_a_connection_that_nobody_answers_is_silent():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # the queue holds no second one
+            question = {"kind": "link", "address": "127.0.0.1", "port": port, "seconds": 0.3}
+            assert put(question)["state"] == "silent"
+
+
+def test_a_server_that_speaks_first_is_read_over_tls_and_by_name(folder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "localhost.crt", folder / "localhost.key")
+
+    def serve(server):
+        for _ in range(2):
+            plain, _ = server.accept()
+            try:
+                with context.wrap_socket(plain, server_side=True) as channel:
+                    channel.sendall(b"220 mail ready\r\n")
+            except OSError:
+                plain.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        question = {"kind": "greet", "host": "localhost", "port": server.getsockname()[1]}
+        answers = {}
+        for root in ("root", "stranger"):
+            text = json.dumps({"root": str(folder / f"{root}.crt"), "asked": {"q": question}})
+            done = subprocess.run([sys.executable, "-I", PROGRAM], input=text.encode(), capture_output=True, check=True)
+            answers[root] = json.loads(done.stdout)["q"]
+    assert answers["root"] == {"stage": "answered", "detail": "220 mail ready"}
+    assert answers["stranger"]["stage"] == "untrusted"
+
+
+def test_the_permissions_of_secrets_are_seen_in_every_folder(tmp_path):
+    (tmp_path / "unit").mkdir()
+    key = tmp_path / "unit" / "gateway.key"
+    key.touch(0o640)
+    key.chmod(0o640)
+    found = put({"kind": "modes", "patterns": [f"{tmp_path}/**/*.key"]})["modes"]
+    assert {path: mode.split()[1] for path, mode in found.items()} == {str(key): "0640"}
+
+
+def test_a_program_that_is_not_there_is_told(tmp_path):
+    answer = put({"kind": "command", "arguments": [str(tmp_path / "nft")]})
+    assert answer.get("status", -1) != 0
+    assert "nft" in answer["detail"]
