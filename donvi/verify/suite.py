@@ -64,7 +64,7 @@ class Suite:
 
     def __init__(self, city: City, tenancy: Tenancy) -> None:
         self._tenancy = tenancy
-        self._targets = network.city_targets(city, tenancy)
+        self._city = city
         self._cases = cases(city, tenancy)
 
     @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ class Suite:
     @pytest.fixture(scope="session")
     def context(self) -> Iterator[Context]:
         """Addresses and credentials of this run."""
-        made = Context(self._tenancy, os.environ, self._targets)
+        made = Context(self._city, self._tenancy, os.environ)
         yield made
         made.close()
 
@@ -125,7 +125,15 @@ def cases(city: City, tenancy: Tenancy) -> dict[str, dict[str, Any]]:
         for flow in network.tcp_flows(tenancy, m)
         for family in network.FAMILIES
     }
-    forbidden = [*(t.id for t in network.city_targets(city, tenancy)), *(f"neighbour {role}" for role in places.ROLES)]
+    forbidden = {
+        f"{m.id} {name} {family}": (m, name, family)
+        for _, m in machines.values()
+        for name in (
+            *(target.id for target in network.city_targets(city, tenancy, m)),
+            *(f"neighbour {role}" for role in places.ROLES),
+        )
+        for family in network.FAMILIES
+    }
     resolved = {
         f"{m.id} {r.id}": (m, r) for m in stations.values() for r in (*tenancy.dns, *unit.city_names(tenancy, m))
     }
@@ -138,7 +146,7 @@ def cases(city: City, tenancy: Tenancy) -> dict[str, dict[str, Any]]:
         "machine": machines,
         "guard": {name: pair for name, pair in machines.items() if pair[1].role == "gateway"},
         "flow": flows,
-        "forbidden": {f"{name} {family}": (name, family) for name in forbidden for family in network.FAMILIES},
+        "forbidden": forbidden,
         "family": {family: family for family in network.FAMILIES},
         "resolved": resolved,
         "greeted": {

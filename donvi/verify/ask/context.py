@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from donvi.backends.machines import SshRunner
     from donvi.backends.vault import VaultClient
+    from donvi.registry import City
     from donvi.tenancy.model import Account, Tenancy
-    from donvi.verify.ask.network import Target
 
 VERIFY_TOKEN_ROLE = "verify"  # noqa: S105 - a name
 VERIFY_TOKEN_SECONDS = 600
@@ -25,14 +25,14 @@ VERIFY_TOKEN_SECONDS = 600
 class Context:
     """One run's connections; made when first used, safe in threads.
 
+    :param city: the data that the tenancy was derived from.
     :param tenancy: what must be true.
     :param environ: the suite's environment.
-    :param city_targets: what of the city's machines the unit's workstation may not reach.
     """
 
-    def __init__(self, tenancy: Tenancy, environ: Mapping[str, str], city_targets: tuple[Target, ...] = ()) -> None:
+    def __init__(self, city: City, tenancy: Tenancy, environ: Mapping[str, str]) -> None:
+        self.city = city
         self.tenancy = tenancy
-        self.city_targets = city_targets
         self.deployment = parse(text_from_environment(environ), source=environ["DONVI_DEPLOYMENT"])
         self.ca_file = environ["VAULT_CACERT"]
         self._environ = environ

@@ -38,9 +38,9 @@ COUNTER = ("nft", "-j", "list", "counter", "inet", "donvi", "forged")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A TCP port that the unit's workstation may not reach."""
+    """A TCP port that a machine of the unit may not reach."""
 
-    id: str  # name of the machine
+    id: str  # name of the machine, or host and port of a system
     ipv4: str
     ipv6: str
     port: int
@@ -57,14 +57,19 @@ class Forged(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""  # why none could be sent
 
 
-def city_targets(city: City, tenancy: Tenancy) -> tuple[Target, ...]:
-    """Return a service in every zone, and SSH of the city's servers, without what the workstation's flows allow."""
-    found = [_city_target(name, server, ZONE_PORT) for name, server in zone_services(city).items()]
-    others = {server.machine: server for server in servers(city).values() if server.machine not in zone_services(city)}
+def city_targets(city: City, tenancy: Tenancy, asker: Endpoint) -> tuple[Target, ...]:
+    """Return what of the city's machines ``asker`` may not reach, without what its flows allow.
+
+    A service in every zone, SSH of the city's servers, and what only other machines of the unit may reach.
+    """
+    answering = zone_services(city)
+    found = [_city_target(name, server, ZONE_PORT) for name, server in answering.items()]
+    others = {server.machine: server for server in servers(city).values() if server.machine not in answering}
     found += [_city_target(name, server, SSH) for name, server in sorted(others.items())]
-    asker = machine(tenancy, "workstation")
-    allowed = {(flow.ipv4, flow.port) for flow in flows_of(tenancy, asker) if flow.protocol == "tcp"} if asker else ()
-    return tuple(target for target in found if (target.ipv4, target.port) not in allowed)
+    found += [_city_target(f"{f.host}:{f.port}", f, f.port) for f in tenancy.flows if f.protocol == "tcp"]
+    allowed = {(flow.ipv4, flow.port) for flow in tcp_flows(tenancy, asker)}
+    closed = {target.id: target for target in found if (target.ipv4, target.port) not in allowed}
+    return tuple(closed.values())
 
 
 def neighbour_targets(context: Context) -> tuple[Target, ...]:
@@ -80,19 +85,23 @@ def neighbour_targets(context: Context) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def forbidden_targets(context: Context, asker: Endpoint) -> tuple[Target, ...]:
+    """Return everything that a machine of the unit may not reach and that is tried."""
+    return (*city_targets(context.city, context.tenancy, asker), *neighbour_targets(context))
+
+
 def tcp_flows(tenancy: Tenancy, endpoint: Endpoint) -> tuple[Flow, ...]:
     """Return the connections that a machine may open."""
     return tuple(flow for flow in flows_of(tenancy, endpoint) if flow.protocol == "tcp")
 
 
 def link_questions(context: Context, endpoint: Endpoint) -> dict[str, dict[str, Any]]:
-    """Return the connections to try from a machine: all its flows, and from the workstation what it may not reach."""
+    """Return the connections to try from a machine: all its flows, and what it may not reach."""
     asked: dict[str, dict[str, Any]] = {}
     for flow in tcp_flows(context.tenancy, endpoint):
         asked |= _links(flow.id, flow.ipv4, flow.ipv6, flow.port)
-    if endpoint == machine(context.tenancy, "workstation"):
-        for target in (*context.city_targets, *neighbour_targets(context)):
-            asked |= _links(target.id, target.ipv4, target.ipv6, target.port)
+    for target in forbidden_targets(context, endpoint):
+        asked |= _links(target.id, target.ipv4, target.ipv6, target.port)
     return asked
 
 
@@ -113,8 +122,8 @@ def ask_alive(context: Context) -> dict[str, str]:
     for endpoint in machines(context.tenancy):
         for flow in tcp_flows(context.tenancy, endpoint):
             asked.setdefault(ROUTER, {}).update(_links(flow.id, flow.ipv4, flow.ipv6, flow.port))
-    for target in (*context.city_targets, *neighbour_targets(context)):
-        asked.setdefault(target.witness, {}).update(_links(target.id, target.ipv4, target.ipv6, target.port))
+        for target in forbidden_targets(context, endpoint):
+            asked.setdefault(target.witness, {}).update(_links(target.id, target.ipv4, target.ipv6, target.port))
     with ThreadPoolExecutor(len(asked) or 1) as pool:
         seen = pool.map(lambda witness: _witnessed(context, witness, asked[witness]), asked)
     return {name: state for found in seen for name, state in found.items()}
@@ -167,7 +176,7 @@ def _witnessed(context: Context, witness: str, asked: dict[str, dict[str, Any]])
         return dict.fromkeys(asked, f"nobody could look: {error}")
 
 
-def _city_target(name: str, server: Server, port: int) -> Target:
+def _city_target(name: str, server: Server | Flow, port: int) -> Target:
     return Target(id=name, ipv4=server.ipv4, ipv6=server.ipv6, port=port, witness=ROUTER)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from donvi.verify.ask.context import Context
 
 INTERFACE = "api"  # in place of a role
-NEIGHBOURS_TRIED = 3
+TRIED = 2  # neighbours, since one may be down
 Question = dict[str, Any]
 
 
@@ -79,27 +79,25 @@ def read_services(answers: dict[str, dict[str, Any]]) -> dict[str, ServiceAnswer
 
 
 def ask_neighbour(context: Context) -> dict[str, ServiceAnswer]:
-    """Ask this unit's services from another unit's machines, each with that machine's own certificate.
+    """Ask this unit's services from other units' machines, each with that machine's own certificate.
 
     Only the neighbour's own key is used, where it is; the account is this unit's probe, so that nothing but the
-    certificate is wrong. A neighbour that reaches nothing now isn't up, so nothing is learnt from it.
+    certificate is wrong. From a neighbour that isn't up, or whose rules don't let it there yet, nothing is learnt.
 
-    :return: the answers by system; a system is absent when no machine of another unit can try now.
+    :return: the answers by question; one is absent when no machine of another unit gets there now.
     """
-    askers = machines(context.tenancy)
+    askers = [
+        (endpoint, code, name)
+        for endpoint in machines(context.tenancy)
+        for code, name in list(neighbours(context.tenancy, endpoint, context.deployment.machines).items())[:TRIED]
+    ]
     with ThreadPoolExecutor(len(askers) or 1) as pool:
-        found = list(pool.map(lambda endpoint: _from_neighbours(context, endpoint), askers))
-    return {question: answer for answers in found for question, answer in answers.items()}
-
-
-def _from_neighbours(context: Context, endpoint: Endpoint) -> dict[str, ServiceAnswer]:
-    """Return what the first neighbour of this kind was answered that gets anywhere."""
-    others = neighbours(context.tenancy, endpoint, context.deployment.machines)
-    for code, machine in list(others.items())[:NEIGHBOURS_TRIED]:
-        answers = _from_neighbour(context, endpoint, code, machine)
-        if any(answer.stage not in {"unreachable", "unequipped"} for answer in answers.values()):
-            return answers
-    return {}
+        answers = list(pool.map(lambda asker: _from_neighbour(context, *asker), askers))
+    found: dict[str, ServiceAnswer] = {}
+    for question, answer in (pair for one in answers for pair in one.items()):
+        if answer.stage not in {"unreachable", "unequipped"}:
+            found.setdefault(question, answer)
+    return found
 
 
 def _from_neighbour(context: Context, endpoint: Endpoint, code: str, machine: str) -> dict[str, ServiceAnswer]:

@@ -69,22 +69,29 @@ def test_neighbours_do_the_same_for_other_units(tenancy):
     assert places.neighbours(tenancy, workstation, names) == {"25747": "ws-25747"}
 
 
-def test_every_zone_has_a_target_that_the_workstation_may_not_reach(city, tenancy):
-    found = {(target.id, target.port) for target in city_targets(city, tenancy)}
-    assert found == {
-        ("dc", 22),
-        ("zone-gov", 8450),
-        ("zone-national", 8450),
-        ("zone-party", 8450),
-        ("zone-public", 8450),
-    }
+def closed_to(city, tenancy, role):
+    return {(target.id, target.port) for target in city_targets(city, tenancy, places.machine(tenancy, role))}
+
+
+def test_every_zone_has_a_target_that_the_unit_may_not_reach(city, tenancy):
+    zones = {("zone-gov", 8450), ("zone-national", 8450), ("zone-party", 8450), ("zone-public", 8450)}
+    for role in places.ROLES:
+        assert closed_to(city, tenancy, role) >= zones | {("dc", 22)}
+
+
+def test_what_only_other_machines_may_reach_is_closed(city, tenancy):
+    assert ("lgsp.tphcm.test:8443", 8443) in closed_to(city, tenancy, "workstation")
+    assert ("lgsp.tphcm.test:8443", 8443) not in closed_to(city, tenancy, "gateway")
+    assert ("mail.tphcm.test:993", 993) in closed_to(city, tenancy, "gateway")
+    assert ("mail.tphcm.test:993", 993) not in closed_to(city, tenancy, "workstation")
 
 
 def test_what_a_flow_allows_is_no_forbidden_target(city, tenancy):
     office = next(flow for flow in tenancy.flows if flow.id == "documents/office/workstation/tcp-8441")
     added = msgspec.structs.replace(office, id="new", port=8450)
     wider = msgspec.structs.replace(tenancy, flows=(*tenancy.flows, added))
-    assert "zone-gov" not in {target.id for target in city_targets(city, wider)}
+    assert ("zone-gov", 8450) not in closed_to(city, wider, "workstation")
+    assert ("zone-gov", 8450) in closed_to(city, wider, "gateway")
 
 
 def test_every_connection_that_a_machine_may_open_is_tried(tenancy):
