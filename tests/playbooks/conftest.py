@@ -6,6 +6,7 @@ no real unit has, and is removed at the end.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -74,18 +75,32 @@ def root(lab: LabSettings) -> str:
 
 @pytest.fixture(scope="session")
 def play(lab: LabSettings) -> Callable[..., Run]:
-    """Run ``datacentre.yml`` with more options; fails the test when a machine fails."""
+    """Run a playbook with more options; fails the test when a machine fails, or when none does though it should."""
 
-    def run(*options: str) -> Run:
+    def run(*options: str, playbook: str = "datacentre", fails: bool = False) -> Run:
         inventory = str(lab.home / "inventory.yml")
-        command = ["ansible-playbook", "-i", inventory, "playbooks/datacentre.yml", *options]
+        command = ["ansible-playbook", "-i", inventory, f"playbooks/{playbook}.yml", *options]
         environ = {**os.environ, "PATH": search_path(lab, os.environ["PATH"]), "ANSIBLE_FORCE_COLOR": "0"}
         environ["ANSIBLE_CONFIG"] = str(lab.repository / "ansible.cfg")
         done = subprocess.run(
             command, cwd=lab.repository, env=environ, capture_output=True, text=True, check=False, timeout=300
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+        assert (done.returncode != 0) == fails, done.stdout[-3000:] + done.stderr[-1000:]
         return Run.read(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def configure(play: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Run a machine's playbook with the variables that the provider gives it."""
+    folder = tmp_path_factory.mktemp("variables")
+
+    def run(playbook: str, machine: str, *options: str, fails: bool = False, **variables: Any) -> Run:
+        file = folder / f"{secrets.token_hex(4)}.json"
+        given = {"files": {}, "settings": {}, "state": "present", **variables}
+        file.write_text(json.dumps({f"donvi_{name}": value for name, value in given.items()}))
+        return play("-e", f"@{file}", "--limit", machine, *options, playbook=playbook, fails=fails)
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,7 +58,8 @@ def story(
     administrator = vault("administrator")
     policy = administrator.data("GET", POLICY)["policy"]
     administrator.ask("POST", POLICY, {"policy": f"{policy}\n{EDITED}\n"})
-    on("dc", "echo '# sửa tay' >> /etc/postfix/domains; echo >> /etc/donvi/systems/tthc.json")
+    on("dc", "echo '# sửa tay' >> /etc/postfix/domains")
+    on("zone-gov", "echo >> /etc/donvi/systems/tthc.json")
     on("dc", "ldapmodify -Q -Y EXTERNAL -H ldapi:///", stdin=LDIF.format(base=base))
     check = play("--check")
     edited = on("dc", "grep -c 'sửa tay' /etc/postfix/domains || true").strip()
@@ -107,8 +109,11 @@ def lab_bare(tmp_path_factory: pytest.TempPathFactory, deployment: Deployment) -
     """Options that take a gateway for the data centre: the same image, none of its servers configured."""
     gateway = next(name for name in sorted(deployment.machines) if name.startswith("gw-"))
     inventory = tmp_path_factory.mktemp("bare") / "inventory.yml"
-    inventory.write_text(f"all: {{children: {{datacentre: {{hosts: {{{gateway}: {{}}}}}}}}}}\n")
+    groups = ", ".join(f"{group}: {{hosts: {{{gateway}: {{}}}}}}" for group in ("datacentre", "zones"))
+    inventory.write_text(f"all: {{children: {{{groups}}}}}\n")
     names = ("vault_certificate", "vault_key", "directory_certificate", "directory_key")
     absent = dict.fromkeys(names, "/etc/donvi/tls/root.crt")
     extra = [option for name, path in absent.items() for option in ("-e", f"{name}={path}")]
+    systems = [{"id": "documents", "port": 8441, "roles": ["clerk"], "unit_bound": False}]
+    extra += ["-e", json.dumps({"systems_list": systems, "systems_directory_password": "x"})]
     return ("-i", str(inventory), "--limit", gateway, *extra)

@@ -7,6 +7,7 @@ import http.client
 import json
 import ssl
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from donvi.tenancy.servers import ZONE_PORT
 from tests.playbooks.conftest import write_bytes
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ def ask(
         context = ssl.create_default_context(cafile=root)
         if unit:
             context.load_cert_chain(certificates[unit][0])
-        host, port = deployment.systems[system].split(":")
+        place = deployment.systems.get(system) or f"{deployment.machine(system).address}:{ZONE_PORT}"
+        host, port = place.split(":")
         connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
         word = base64.b64encode(f"{uid}:{password or scratch.password}".encode()).decode()
         try:
@@ -122,6 +125,21 @@ def test_a_machine_reaches_its_own_units_interface_only(
 ) -> None:
     assert ask("lgsp", f"/{scratch.code}/api", scratch.code) == (200, {"unit": scratch.code})
     assert ask("lgsp", f"/{scratch.code}/api", OTHER)[0] == 403
+
+
+@pytest.mark.parametrize("zone", ["gov", "national", "party", "public"])
+def test_something_answers_machines_in_every_zone_and_knows_their_unit(
+    ask: Callable[..., tuple[int, object]], scratch: Scratch, zone: str
+) -> None:
+    assert ask(f"zone-{zone}", f"/{scratch.code}/api", scratch.code) == (200, {"unit": scratch.code})
+    assert ask(f"zone-{zone}", f"/{scratch.code}/api", OTHER)[0] == 403
+    assert ask(f"zone-{zone}", f"/{scratch.code}/clerk", scratch.code, scratch.clerk)[0] == 403, "it has no roles"
+
+
+def test_systems_that_moved_left_nothing_at_the_data_centre(on: Callable[..., str]) -> None:
+    found = on("dc", "systemctl list-units --all --plain --no-legend 'donvi-system@*'; ls /etc/donvi/tls/*.key")
+    assert {Path(line).stem for line in found.splitlines()} == {"directory", "mail", "ns1", "vault"}
+    assert on("dc", "test ! -e /etc/donvi/systems && echo gone") == "gone\n"
 
 
 def test_a_revoked_certificate_is_refused(
