@@ -118,8 +118,9 @@ class DnsReader:
             ) from None
         except (dns.tsig.PeerError, dns.tsig.BadSignature) as error:
             # Knot answers BADKEY alike for a key it doesn't know and for a name outside the key's rights
+            key = str(message.keyname).rstrip(".")
             raise PermissionDeniedError(
-                f"{self._server} doesn't let the TSIG key {str(message.keyname).rstrip('.')} change this name: {type(error).__name__}",
+                f"{self._server} doesn't let the TSIG key {key} change this name: {type(error).__name__}",
                 hint="a unit's key changes its own domain only; if the key is new, run the datacentre playbook",
             ) from None
         except (OSError, EOFError, dns.exception.Timeout) as error:
