@@ -1,6 +1,6 @@
 # One word per job; each does what must come before it. `make` alone says what there is.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-TESTS := unit lab playbooks backends engine acceptance faults
+TESTS := unit lab playbooks isolation backends engine acceptance faults
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-vault lint lab-up lab-down lab-reset lab-status clean bootstrap
