@@ -44,7 +44,8 @@ for path in etc/nftables.conf etc/sysctl.d/60-donvi.conf etc/ssh/sshd_config.d/2
 done
 { echo flush ruleset; nft list ruleset; } >.ruleset
 systemctl is-enabled nftables.service >.enabled || true
-rm -rf /etc/donvi/configured
+rm -rf /etc/donvi/configured /etc/nftables.conf /var/lib/donvi/nftables.live
+nft flush ruleset
 """
 RESTORE = """
 cd /run/donvi-saved
