@@ -39,11 +39,18 @@ RUN_SECONDS = 900.0
 RUN_MARK = "DONVI_RUN"
 """Variable in the environment of everything that a run's tasks start on a machine; playbooks set it."""
 CLEAN_UP = """
-for file in /proc/[0-9]*/environ; do
-    pid=${file#/proc/}; pid=${pid%/environ}
-    if [ "$pid" != $$ ] && grep -qzx "$2=$1" "$file" 2>/dev/null; then kill -9 "$pid" 2>/dev/null; fi
+# a task that was just being started shows up a moment later, so it takes several looks in a row that find nothing
+clean=0
+while [ "$clean" -lt 3 ]; do
+    clean=$((clean + 1))
+    for file in /proc/[0-9]*/environ; do
+        pid=${file#/proc/}; pid=${pid%/environ}
+        if [ "$pid" != $$ ] && grep -qzx "$2=$1" "$file" 2>/dev/null; then
+            kill -9 "$pid" 2>/dev/null && clean=0
+        fi
+    done
+    sleep 0.2
 done
-true
 """
 
 
