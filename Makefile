@@ -1,9 +1,10 @@
 # One word per job; each does what must come before it. `make` alone says what there is.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-TESTS := unit lab playbooks isolation backends engine acceptance faults
+TESTS := unit lab backends engine acceptance faults
+PROOFS := playbooks isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-vault lint lab-up lab-down lab-reset lab-status clean bootstrap
+.PHONY: help up test test-proofs test-vault lint lab-up lab-down lab-reset lab-status clean bootstrap
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,8 +15,11 @@ bootstrap: ## tools and Python environment, as far as they are missing
 up: bootstrap ## everything: lab, servers, city platform, pilot units, proof
 	@donvi lab open
 
-test: bootstrap ## every test, on the real servers; the lab is opened first and held meanwhile
+test: bootstrap ## the tests, on the real servers; the lab is opened first and held meanwhile
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(TESTS)) $(ARGS)'
+
+test-proofs: bootstrap ## the long ones: every role twice and in check mode, isolation of all pairs of units with mutants
+	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(PROOFS)) $(ARGS)'
 
 test-vault: bootstrap ## the Vault adapter's tests against HashiCorp Vault (built once, minutes)
 	@DONVI_TEST_VAULT="$$(python -m lab.tools vault)" python -m pytest tests/backends/test_vault_*.py tests/backends/test_pki_*.py $(ARGS)
