@@ -43,6 +43,8 @@ def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | Non
         "PULUMI_BACKEND_URL": f"file://{settings.home}/pulumi",
         "PULUMI_HOME": f"{settings.home}/pulumi-home",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # a fresh clone has no stack files: then the engine asks the stack's state how its secrets are wrapped
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         # else every run tries to download the Kubernetes plugin, because its SDK is installed, and waits for that
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "VAULT_ADDR": address,

@@ -9,6 +9,7 @@ import pytest
 
 from donvi.registry import load_city
 from donvi.tenancy import describe
+from stacks.driver import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.engine.lab import Lab
@@ -64,6 +65,11 @@ def test_drift_is_seen_then_repaired_and_verified_again(lab: Lab) -> None:
     found, _ = names.read(record.name, "MX")
     assert found is not None
     assert lab.resources(UNIT)["Verification/verification"]["outputs"]["finishedAt"] > before
+    lab.pulumi("preview", "--stack", UNIT, "--expect-no-changes")
+
+
+def test_a_clone_without_stack_files_works_on_stacks_that_exist(lab: Lab) -> None:
+    (REPOSITORY / f"stacks/config/Pulumi.{UNIT}.yaml").unlink(missing_ok=True)
     lab.pulumi("preview", "--stack", UNIT, "--expect-no-changes")
 
 
