@@ -136,6 +136,8 @@ def test_every_damage_is_seen_and_nothing_else_is_blamed(lab, code, environ, ser
         "vault: the path of another unit is refused",
         f"network: the authoritative server knows the record: {record.id}",
         f"network: the gateway of the unit resolves the record: {record.id}",
+        f"network: the workstation resolves the record by its gateway: ws-{code} {record.id}",
+        f"network: private keys are readable by root only: gw-{code}",
     }
     assert all(check.outcome is Outcome.FAILED for check in verdict.findings)
     verify(code, environ=environ).require_open()
