@@ -48,13 +48,15 @@ def test_bad_input_names_the_property(project: Project) -> None:
 
 
 def test_a_held_stack_is_an_error_of_its_own(project: Project) -> None:
-    project.program('Thing("ao", seconds=3)')
+    project.program('Thing("ao", seconds=15)')  # longer than a second engine takes to start on a busy host
     process = project.start("up", "--yes", "--skip-preview")
-    assert wait_until(lambda: any("begin" in call for call in project.calls()))
-    with pytest.raises(LockedError, match="stack toy is locked") as caught:
-        driver(project).run(Operation.UP, "toy")
-    assert "donvi unlock toy" in caught.value.hint
-    process.communicate(timeout=60)
+    try:
+        assert wait_until(lambda: any("begin" in call for call in project.calls()))
+        with pytest.raises(LockedError, match="stack toy is locked") as caught:
+            driver(project).run(Operation.UP, "toy")
+        assert "donvi unlock toy" in caught.value.hint
+    finally:
+        process.communicate(timeout=60)
 
 
 def test_a_missing_engine_says_how_to_get_one(project: Project) -> None:
