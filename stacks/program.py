@@ -12,7 +12,7 @@ from donvi.deployment import text_from_environment
 from donvi.errors import UsageError
 from donvi.provider.resources import CityProvider
 from donvi.registry import load_city
-from donvi.tenancy import describe, platform_description
+from donvi.tenancy import describe, names, platform_description
 
 if TYPE_CHECKING:
     from donvi.registry import City
@@ -45,7 +45,7 @@ def unit_code(city: City, stack: str) -> str:
             f"there is no stack {stack}: the ledger has no unit {code}",
             hint="a stack is `platform` or `<code>-<slug>`; `donvi units` lists the codes",
         )
-    right = f"{code}-{allotment.slug}"
+    right = names.stack(allotment)
     if stack != right:
         raise UsageError(f"unit {code} has no stack {stack}", hint=f"its stack is {right}")
     return code

@@ -10,6 +10,7 @@ import typer
 
 from donvi.cli.output import Json, console, print_json
 from donvi.registry import find_unit, load_city
+from donvi.tenancy import names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +58,7 @@ def _stack(query: str) -> str:
         return query
     code = query.partition("-")[0]
     unit = city.units.get(code) or find_unit(city, query)
-    return f"{unit.code}-{city.allotments[unit.code].slug}"
+    return names.stack(city.allotments[unit.code])
 
 
 def _unlock(stack: str) -> Healed:

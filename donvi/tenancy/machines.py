@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from donvi.tenancy.firewall import gateway_ruleset, router_base, router_fragment, router_fragment_removal
+from donvi.tenancy.platform import NAME_SERVER
 
 if TYPE_CHECKING:
     from donvi.tenancy.model import Platform, Segment, Tenancy
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 ROUTER = "core"
 """The machine that is the city's core router."""
 
-NAME_SERVER = "ns1"
 TRANSIT, GUEST, OFFICE = "transit", "guest", "office"
 ROLLBACK_SECONDS = 20
 HOST_CERTIFICATE_HOURS = 30 * 24

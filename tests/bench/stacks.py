@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from donvi.registry import load_city
+from donvi.tenancy import names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def main() -> None:
     floor = median([sys.executable, "-c", FLOOR.replace("{code}", code)], runs)
     print("| run | stack | wall, s | CPU, s | wall ÷ floor |\n|---|---|---|---|---|")
     print(f"| floor | {code} | {floor.wall:.2f} | {floor.cpu:.2f} | 1.0 |")
-    stacks = ["platform", *(f"{code}-{city.allotments[code].slug}" for code in sorted(city.people))]
+    stacks = ["platform", *(names.stack(city.allotments[code]) for code in sorted(city.people))]
     for name, arguments in (
         ("preview, no change", ("preview", "--expect-no-changes")),
         ("up, no change", ("up", "--yes", "--skip-preview", "--expect-no-changes")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.engine.kinds import IMPORTED
 from tests.engine.project import ROOT, Project
 
 if TYPE_CHECKING:
@@ -15,18 +16,6 @@ if TYPE_CHECKING:
     from tests.engine.lab import Lab
 
 UNIT = "26506-vung-tau"
-KINDS = {
-    "OrganizationalUnit",
-    "Account",
-    "Group",
-    "Mailbox",
-    "Alias",
-    "Policy",
-    "AppRole",
-    "PkiRole",
-    "Certificate",
-    "RecordSet",
-}
 PROGRAM = """
 import json, pathlib, pulumi
 for name, (token, inputs) in json.loads(pathlib.Path("declared.json").read_text()).items():
@@ -39,7 +28,7 @@ def one_of_each(lab: Lab) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, resource in lab.resources(UNIT).items():
         kind = name.partition("/")[0]
-        if kind in KINDS and resource["inputs"].get("kind") != "probe":
+        if kind in IMPORTED and resource["inputs"].get("kind") != "probe":
             found.setdefault(kind.lower(), resource)
     return found
 
@@ -54,7 +43,7 @@ def elsewhere(lab: Lab, tmp_path: Path) -> Project:
 
 def test_every_kind_is_imported_by_the_cli_and_then_shows_no_change(lab: Lab, elsewhere: Project) -> None:
     real = one_of_each(lab)
-    assert set(real) == {kind.lower() for kind in KINDS}
+    assert set(real) == {kind.lower() for kind in IMPORTED}
     wanted = []
     for name, resource in real.items():
         serial = f"/{resource['outputs']['serial']}" if name == "certificate" else ""

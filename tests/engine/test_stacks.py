@@ -10,6 +10,7 @@ import pytest
 from donvi.registry import load_city
 from donvi.tenancy import describe
 from stacks.driver import REPOSITORY
+from tests.engine.kinds import IMPORTED
 
 if TYPE_CHECKING:
     from tests.engine.lab import Lab
@@ -97,18 +98,7 @@ def test_everything_that_can_be_imported_reads_as_it_was_declared(lab: Lab) -> N
 
         assert plain(found.inputs) == resource["inputs"], name
     kinds = {token for token, _ in seen}
-    assert {token.rpartition(":")[2] for token in kinds} == {
-        "OrganizationalUnit",
-        "Account",
-        "Group",
-        "Mailbox",
-        "Alias",
-        "Policy",
-        "AppRole",
-        "PkiRole",
-        "Certificate",
-        "RecordSet",
-    }
+    assert {token.rpartition(":")[2] for token in kinds} == IMPORTED
 
 
 def test_state_and_previews_hold_no_secret(lab: Lab) -> None:

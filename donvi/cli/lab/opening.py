@@ -7,6 +7,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
+from donvi.tenancy import names
 from lab import environment
 from lab.stages import Stage
 from stacks.driver import Operation, StackDriver
@@ -35,7 +36,6 @@ class Opening:
         self._settings = settings
         self._city = city
         self._codes = tuple(sorted(city.people))
-        self._environ: dict[str, str] = {}
         self.verdicts: list[Verdict] = []
 
     def stages(self) -> list[Stage]:
@@ -46,27 +46,26 @@ class Opening:
             Stage("Proof", self._proof),
         ]
 
-    def _driver(self) -> StackDriver:
+    def _environ(self) -> dict[str, str]:
         # a fresh token for every stage: it lives shorter than the slowest run
-        self._environ = environment.variables(self._settings, "apply")
-        return StackDriver(self._environ, repository=self._settings.repository)
+        return environment.variables(self._settings, "apply")
+
+    def _driver(self) -> StackDriver:
+        return StackDriver(self._environ(), repository=self._settings.repository)
 
     def _platform(self, progress: Progress) -> str:
         return _told([_up(self._driver(), PLATFORM, progress)])
 
     def _units(self, progress: Progress) -> str:
         driver = self._driver()
-        stacks = [f"{code}-{self._city.allotments[code].slug}" for code in self._codes]
+        stacks = [names.stack(self._city.allotments[code]) for code in self._codes]
         return _told(side_by_side([partial(_up, driver, stack, progress) for stack in stacks]))
 
     def _proof(self, progress: Progress) -> str:
         from donvi.verify import verify
 
-        self._driver()
-        counted = _Counter(progress)
-        self.verdicts = side_by_side(
-            [partial(verify, code, environ=self._environ, on_check=counted) for code in self._codes]
-        )
+        environ, counted = self._environ(), _Counter(progress)
+        self.verdicts = side_by_side([partial(verify, code, environ=environ, on_check=counted) for code in self._codes])
         closed = [verdict.unit for verdict in self.verdicts if not verdict.open]
         return f"not open: {', '.join(closed)}" if closed else f"{counted.done} checks passed"
 

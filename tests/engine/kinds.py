@@ -1,0 +1,15 @@
+"""What the engine's tests know of resource types."""
+
+IMPORTED = {
+    "OrganizationalUnit",
+    "Account",
+    "Group",
+    "Mailbox",
+    "Alias",
+    "Policy",
+    "AppRole",
+    "PkiRole",
+    "Certificate",
+    "RecordSet",
+}
+"""Types that can be imported, without their package."""
