@@ -1,7 +1,8 @@
-"""The command-line tools: taken from PATH in a fitting version, else built from their pinned Go module.
+"""The tools: taken from PATH in a fitting version, else built from their pinned Go module.
 
 Each tool has a folder ``tools/<name>`` with a Go module; the version is the one that module requires, so nothing else
-names it. What is built lies in the cache, one folder per version, and is shared by all clones.
+names it. What is built lies in the cache, one folder per version, and is shared by all clones. Programs come into that
+folder one by one, so that a build that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,35 +22,67 @@ from donvi.errors import DonviError, LabError, UsageError
 from lab.shell import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lab.settings import LabSettings
 
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A program that is built from a Go module.
+    """Programs that are built from one Go module.
 
-    :param package: what ``go build`` gets.
     :param module: the module whose required version is the tool's.
+    :param programs: what ``go build`` gets, by program, in the order of building.
     :param probe: arguments that print the version; empty: the tool is never looked for on PATH by itself.
+    :param stamps: variables of the program that the linker sets; ``{version}`` stands for the version.
     """
 
     name: str
-    package: str
     module: str
+    programs: Mapping[str, str]
     probe: tuple[str, ...] = ()
     tags: str = ""
+    stamps: Mapping[str, str] = field(default_factory=dict)
 
 
-PULUMI = Tool("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "github.com/pulumi/pulumi/pkg/v3", ("version",))
-PYTHON_HOST = Tool("pulumi-language-python", f"{SDK}/python/cmd/pulumi-language-python", SDK)
+PULUMI = Tool(
+    "pulumi",
+    "github.com/pulumi/pulumi/pkg/v3",
+    {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+    probe=("version",),
+    stamps={f"{SDK}/go/common/version.Version": "v{version}"},
+)
+PYTHON_HOST = Tool(
+    "pulumi-language-python",
+    SDK,
+    {"pulumi-language-python": f"{SDK}/python/cmd/pulumi-language-python"},
+    stamps={f"{SDK}/go/common/version.Version": "v{version}"},
+)
 PYTHON_EXEC = "pulumi-language-python-exec"
-VAULT = Tool("vault", "github.com/hashicorp/vault", "github.com/hashicorp/vault", tags="minimal")
-NEEDED = (PULUMI, PYTHON_HOST)
-ALL = (*NEEDED, VAULT)
+VAULT = Tool("vault", "github.com/hashicorp/vault", {"vault": "github.com/hashicorp/vault"}, tags="minimal")
+ETCD = Tool("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"})
+KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kubelet", "kube-scheduler", "kube-proxy")
+KUBERNETES = Tool(
+    "kubernetes",
+    "k8s.io/kubernetes",
+    {name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES_PROGRAMS},
+    stamps={
+        "k8s.io/component-base/version.gitVersion": "v{version}",
+        "k8s.io/component-base/version.gitTreeState": "clean",
+    },
+)
+CONTOUR = Tool(
+    "contour",
+    "github.com/projectcontour/contour",
+    {"contour": "github.com/projectcontour/contour/cmd/contour"},
+    stamps={"github.com/projectcontour/contour/internal/build.Version": "v{version}"},
+)
+COREDNS = Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
+ENGINE = (PULUMI, PYTHON_HOST)
+CLUSTER = (ETCD, KUBERNETES, COREDNS, CONTOUR)
+ALL = (*ENGINE, *CLUSTER, VAULT)
 
 
 def version(settings: LabSettings, tool: Tool) -> str:
@@ -68,7 +101,7 @@ def folder(settings: LabSettings, tool: Tool) -> Path:
 
 def paths(settings: LabSettings) -> list[str]:
     """Return what goes before PATH: the environment's programs, then the tools that were built."""
-    built = [folder(settings, tool) for tool in NEEDED]
+    built = [folder(settings, tool) for tool in ENGINE]
     return [str(settings.repository / ".venv/bin"), *(str(place) for place in built if place.is_dir())]
 
 
@@ -85,11 +118,17 @@ def ensure(settings: LabSettings, tell: Callable[[str], None] = lambda _: None) 
 
 
 def missing(settings: LabSettings) -> list[Tool]:
-    """Return the tools that have to be built."""
-    unbuilt = [tool for tool in NEEDED if not (folder(settings, tool) / tool.name).exists()]
+    """Return the tools of the engine that have to be built."""
+    unbuilt = [tool for tool in ENGINE if unmade(settings, tool)]
     if unbuilt and on_path(settings, PULUMI) and shutil.which(PYTHON_HOST.name):
         return []
     return unbuilt
+
+
+def unmade(settings: LabSettings, tool: Tool) -> list[str]:
+    """Return the programs of a tool that aren't in the cache."""
+    place = folder(settings, tool)
+    return [name for name in tool.programs if not (place / name).exists()]
 
 
 def on_path(settings: LabSettings, tool: Tool) -> bool:
@@ -101,15 +140,17 @@ def on_path(settings: LabSettings, tool: Tool) -> bool:
 
 
 def ensure_built(settings: LabSettings, tool: Tool, tell: Callable[[str], None] = lambda _: None) -> Path:
-    """Build a tool into the cache unless it is there; return its folder. Two builds of one tool wait for each other."""
+    """Build what is missing of a tool into the cache; return its folder. Two builds of one tool wait for each other."""
     place = folder(settings, tool)
-    place.parent.parent.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     with place.parent.with_name(f"{place.parent.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / tool.name).exists():
-            tell(f"building {tool.name} {version(settings, tool)}")
-            _build(settings, tool, place)
-            tell(f"built {tool.name} {version(settings, tool)}")
+        if tool is PYTHON_HOST and not (place / PYTHON_EXEC).exists():
+            _place_exec(settings, place)
+        for program in unmade(settings, tool):
+            tell(f"building {program} {version(settings, tool)}")
+            _build(settings, tool, program, place)
+            tell(f"built {program} {version(settings, tool)}")
     return place
 
 
@@ -125,29 +166,37 @@ def go_environment() -> dict[str, str]:
     return {**os.environ, **settings, "PATH": f"{root}/bin:{os.environ['PATH']}"}
 
 
-def _build(settings: LabSettings, tool: Tool, place: Path) -> None:
-    module, draft = settings.repository / "tools" / tool.name, place.with_name("bin.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    stamp = f"-X {SDK}/go/common/version.Version=v{version(settings, tool)}" if tool in NEEDED else ""
+def _build(settings: LabSettings, tool: Tool, program: str, place: Path) -> None:
+    """Build one program beside its place, then put it there."""
+    module, draft = settings.repository / "tools" / tool.name, place.with_name(f"{program}.part")
+    stamps = [f"-X {name}={value.format(version=version(settings, tool))}" for name, value in tool.stamps.items()]
     tags = [f"-tags={tool.tags}"] if tool.tags else []
-    flags = ["-mod=readonly", "-trimpath", f"-ldflags=-s -w {stamp}".rstrip(), *tags]
-    _go(module, ["build", *flags, "-o", str(draft / tool.name), tool.package], place.parent / "build.log")
-    if tool is PYTHON_HOST:
-        _place_exec(settings, draft)
-    draft.replace(place)
+    flags = ["-mod=readonly", "-trimpath", f"-ldflags={' '.join(['-s', '-w', *stamps])}", *tags]
+    _go(module, ["build", *flags, "-o", str(draft), tool.programs[program]], place.with_name(f"{program}.log"))
+    draft.replace(place / program)
 
 
-def _place_exec(settings: LabSettings, draft: Path) -> None:
+def _place_exec(settings: LabSettings, place: Path) -> None:
     """Put the script that starts a Python program beside the host; it comes from the command line's SDK."""
-    module = settings.repository / "tools" / PULUMI.name
-    _go(module, ["mod", "download", SDK], draft.with_name("download.log"))
-    source = Path(_go(module, ["list", "-m", "-f", "{{.Dir}}", SDK], draft.with_name("list.log")).strip())
-    script = source / "python/cmd" / PYTHON_EXEC
+    script = module_folder(settings, PULUMI, SDK) / "python/cmd" / PYTHON_EXEC
     if not script.is_file():
         raise LabError(f"the SDK has no {PYTHON_EXEC} in {script.parent}")
-    shutil.copyfile(script, draft / PYTHON_EXEC)
-    (draft / PYTHON_EXEC).chmod(0o755)
+    draft = place.with_name(f"{PYTHON_EXEC}.part")
+    shutil.copyfile(script, draft)
+    draft.chmod(0o755)
+    draft.replace(place / PYTHON_EXEC)
+
+
+def module_folder(settings: LabSettings, tool: Tool, module: str) -> Path:
+    """Return the sources of a module that a tool is built from, downloaded in the version that the tool pins.
+
+    :raises LabError: it can't be downloaded.
+    """
+    home = settings.repository / "tools" / tool.name
+    logs = folder(settings, tool).parent
+    logs.mkdir(parents=True, exist_ok=True)
+    _go(home, ["mod", "download", module], logs / "download.log")
+    return Path(_go(home, ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module], logs / "list.log").strip())
 
 
 def _bundle(settings: LabSettings) -> None:
@@ -176,18 +225,20 @@ def _go(module: Path, arguments: list[str], log: Path) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Build one tool by name and print its path; progress goes to standard error.
+    """Build tools by name and print the paths of their programs; progress goes to standard error.
 
     :raises UsageError: there is no such tool.
     """
     from lab.settings import LabSettings
 
-    settings, name = LabSettings.from_environment(), arguments[0] if arguments else ""
-    tool = next((tool for tool in ALL if tool.name == name), None)
-    if tool is None:
-        raise UsageError(f"there is no tool {name!r}", hint=f"There are: {', '.join(tool.name for tool in ALL)}.")
-    place = ensure_built(settings, tool, lambda text: print(text, file=sys.stderr, flush=True))
-    print(place / tool.name)
+    settings, known = LabSettings.from_environment(), {tool.name: tool for tool in ALL}
+    for name in arguments:
+        if name not in known:
+            raise UsageError(f"there is no tool {name!r}", hint=f"There are: {', '.join(known)}.")
+    for tool in (known[name] for name in arguments):
+        place = ensure_built(settings, tool, lambda text: print(text, file=sys.stderr, flush=True))
+        for program in tool.programs:
+            print(place / program)
 
 
 if __name__ == "__main__":
