@@ -13,8 +13,9 @@ from donvi.registry.files import shown
 from donvi.registry.ledger import current, read_ledger
 from donvi.registry.model import Allotment, City, Settings, System, Unit
 from donvi.registry.people import read_people
+from donvi.registry.portal import read_contacts, read_portal
 from donvi.registry.settings import read_posts, read_settings
-from donvi.registry.units import read_sites, read_sources, read_units
+from donvi.registry.units import COLUMNS, read_sites, read_sources, read_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,16 +44,19 @@ def load_city(path: Path | None = None) -> City:
     allotments = current(read_ledger(folder / "ledger.csv", settings))
     _check_allotments(folder, settings, systems, units, allotments)
     people = read_people(folder / "people", units, posts, systems)
+    portal = read_portal(folder / "portal.yaml", systems)
     return City(
         path=str(folder),
         settings=settings,
-        synthetic=read_sources(folder / "units.sources.yaml"),
+        synthetic=read_sources(folder / "units.sources.yaml", COLUMNS),
         units=MappingProxyType({code: unit for code, (unit, _) in units.items()}),
         allotments=MappingProxyType({code: allotments[code] for code in units}),
         sites=MappingProxyType(read_sites(folder / "sites.csv", units)),
         posts=MappingProxyType(posts),
         systems=MappingProxyType(systems),
         people=MappingProxyType(people),
+        portal=portal,
+        contacts=read_contacts(folder / "contacts.csv", folder / "contacts.sources.yaml", units, portal),
     )
 
 

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from donvi.registry.portal_model import Contacts, Portal
+
 Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
 Local = Annotated[str, Meta(pattern="^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=48)]
 Label = Annotated[str, Meta(pattern="^(@|_?[a-z0-9][a-z0-9-]*(\\._[a-z]+)?)$", max_length=60)]
@@ -120,19 +122,19 @@ class Settings(_File, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
 
 
-# units.csv, units.sources.yaml, sites.csv, ledger.csv
+# units.csv, sites.csv, ledger.csv, and <table>.sources.yaml
 
 
 class ColumnSource(_File, frozen=True, kw_only=True):
-    """Where the values of a column of ``units.csv`` come from; synthetic: made up, and shown so."""
+    """Where the values of a table's column come from; synthetic: made up, and shown so."""
 
     name: Title
     source: Title
     synthetic: bool = False
 
 
-class UnitSources(_File, frozen=True, kw_only=True):
-    """``units.sources.yaml``."""
+class Sources(_File, frozen=True, kw_only=True):
+    """``<table>.sources.yaml``: every column of a table once."""
 
     columns: tuple[ColumnSource, ...]
 
@@ -329,3 +331,5 @@ class City(Struct, frozen=True, kw_only=True):
     posts: Mapping[str, Post]
     systems: Mapping[str, System]
     people: Mapping[str, tuple[Person, ...]]  # only of units that have a roster: these have a stack
+    portal: Portal
+    contacts: Contacts

@@ -12,13 +12,15 @@ from typing import Any
 
 import msgspec
 
-from donvi.registry.model import Posts, Settings, System, UnitSources
+from donvi.registry.model import Posts, Settings, Sources, System
+from donvi.registry.portal_model import Portal
 
 FILES: dict[str, type] = {
     "city.json": Settings,
+    "portal.json": Portal,
     "posts.json": Posts,
+    "sources.json": Sources,
     "system.json": System,
-    "units.sources.json": UnitSources,
 }
 
 

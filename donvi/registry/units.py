@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from donvi.registry.documents import read_document
-from donvi.registry.model import Site, Unit, UnitSources
+from donvi.registry.model import Site, Sources, Unit
 from donvi.registry.tables import Row, read_table
 from donvi.registry.text import name_problem
 
@@ -68,18 +68,20 @@ def _unit(row: Row) -> Unit:
     )
 
 
-def read_sources(path: Path) -> tuple[str, ...]:
-    """Return the columns of ``units.csv`` whose values have no source, sorted.
+def read_sources(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of a table whose values have no source, sorted.
+
+    :param columns: every column of the table.
 
     :raises DataError: a column is missing, unknown or named twice.
     """
     document = read_document(path)
-    sources = document.parse(UnitSources).columns
+    sources = document.parse(Sources).columns
     names = [source.name for source in sources]
     for index, name in enumerate(names):
-        if name not in COLUMNS or name in names[:index]:
+        if name not in columns or name in names[:index]:
             raise document.error(f"$.columns[{index}].name", f"{name!r} is unknown or stands twice")
-    if missing := [name for name in COLUMNS if name not in names]:
+    if missing := [name for name in columns if name not in names]:
         raise document.error("$.columns", f"the source of column {missing[0]!r} is missing")
     return tuple(sorted(source.name for source in sources if source.synthetic))
 

@@ -96,7 +96,7 @@ def test_a_name_of_300_characters_is_refused(city_copy: Path, edit: Callable[[st
         load_city(city_copy)
 
 
-@pytest.mark.parametrize("file", ["units.csv", "ledger.csv", "posts.yaml", "city.yaml"])
+@pytest.mark.parametrize("file", ["units.csv", "ledger.csv", "posts.yaml", "city.yaml", "contacts.csv", "portal.yaml"])
 def test_a_missing_file_is_named(city_copy: Path, file: str) -> None:
     (city_copy / file).unlink()
     with pytest.raises(DataError, match=f"{file}: cannot be read"):
@@ -114,4 +114,11 @@ def test_two_people_of_one_name_get_the_next_free_login_suggested(
 ) -> None:
     edit("people/26506.csv", "an.nguyen-van3,6", "an.nguyen-van,6")
     with pytest.raises(DataError, match=r"26506\.csv:7:login: .*row 2 already.*next free one is an\.nguyen-van3"):
+        load_city(city_copy)
+
+
+def test_a_unit_without_contacts_is_named(city_copy: Path, edit: Callable[[str, str, str], None]) -> None:
+    line = '26506,"379 Phan Chu Trinh, phường Vũng Tàu",+84 254 002 6506,saturday-morning\n'
+    edit("contacts.csv", line, "")
+    with pytest.raises(DataError, match=r"contacts\.csv:\d+:unit: unit 26506 has no line"):
         load_city(city_copy)

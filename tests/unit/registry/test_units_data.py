@@ -67,3 +67,16 @@ def test_the_first_wave_is_five_units_of_each_former_locality_our_pilots_among_t
 
 def test_what_has_no_source_is_marked_synthetic(city: City) -> None:
     assert city.synthetic == ("population_class", "wave")
+
+
+def test_synthetic_telephones_can_ring_nobody(city: City) -> None:
+    """No subscriber's number of the country begins with 0."""
+    assert "phone" in city.contacts.synthetic
+    areas = {"Bình Dương": "274", "Bà Rịa–Vũng Tàu": "254", "Thành phố Hồ Chí Minh": "28"}
+    for unit in city.units.values():
+        assert city.contacts.units[unit.code].phone.startswith(f"+84 {areas[unit.locality]} 0")
+    assert len({contact.phone for contact in city.contacts.units.values()}) == len(city.units)
+
+
+def test_counters_open_on_saturday_in_130_units(city: City) -> None:
+    assert Counter(contact.schedule for contact in city.contacts.units.values())["saturday-morning"] == 130
