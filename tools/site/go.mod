@@ -1,0 +1,3 @@
+module donvi/site
+
+go 1.27
