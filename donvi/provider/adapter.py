@@ -21,17 +21,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from donvi.errors import DonviError, PartialError
+from donvi.plugin.wire import UNKNOWN, has_unknown
 from donvi.provider import decode
 from donvi.provider.difference import Difference, compare
 from donvi.provider.handler import BACKEND_LIMITS, DEFAULT_LIMIT, Failure, Handler
-from donvi.provider.wire import UNKNOWN, has_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from donvi.plugin.wire import Properties, Value
     from donvi.provider.handler import JSON, Inputs, Registry, Result
     from donvi.provider.services import Services
-    from donvi.provider.wire import Properties, Value
 
 CHANGED_AT = "changedAt"
 INCOMPLETE = "incomplete"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from donvi.errors import DataError
+from donvi.plugin.wire import UNKNOWN, has_unknown
 from donvi.provider.handler import Failure, Inputs
-from donvi.provider.wire import UNKNOWN, has_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from donvi.plugin.wire import Properties, Value
     from donvi.provider.handler import JSON
-    from donvi.provider.wire import Properties, Value
 
 I = TypeVar("I", bound=Inputs)  # noqa: E741 - as in handler.py
 

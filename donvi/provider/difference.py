@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from donvi.provider.wire import has_unknown
+from donvi.plugin.wire import has_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from donvi.provider.wire import Properties
+    from donvi.plugin.wire import Properties
 
 
 class Change(Enum):

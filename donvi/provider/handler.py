@@ -20,19 +20,18 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from donvi.errors import UsageError
+from donvi.plugin.wire import JSON as JSON  # noqa: PLC0414, TC001 - handlers take it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from donvi.provider.services import Services
-
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 BACKEND_LIMITS: Mapping[str, int] = {
     "directory": 8,

@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import DonviError, PermissionDeniedError, UsageError
+from donvi.plugin.process import Servicer
+from donvi.plugin.status import fail, fail_partially
+from donvi.plugin.wire import decode, encode
 from donvi.provider.adapter import INCOMPLETE, Adapter, Partial
 from donvi.provider.difference import Change
 from donvi.provider.services import Services
-from donvi.provider.wire import decode, encode
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from donvi.plugin.engine import Engine
     from donvi.provider.difference import Difference
-    from donvi.provider.engine import Engine
     from donvi.provider.handler import Registry
 
 log = logging.getLogger(__name__)
@@ -48,15 +50,6 @@ _REPLACING = {
 }
 
 
-class Status(grpc.Status):  # type: ignore[misc]
-    """A gRPC status with the details that the engine reads from the trailing metadata."""
-
-    def __init__(self, code: grpc.StatusCode, details: str, packed: bytes | None = None) -> None:
-        self.code = code
-        self.details = details
-        self.trailing_metadata = (("grpc-status-details-bin", packed),) if packed is not None else ()
-
-
 def answered(method: M) -> M:
     """Turn exceptions into what a person reads: our errors with their hint, anything else as a defect with its type."""
 
@@ -67,19 +60,19 @@ def answered(method: M) -> M:
         except Partial as partial:
             _fail_partially(context, partial)
         except DonviError as error:
-            _fail(context, _code(error), str(error))
+            fail(context, _code(error), str(error))
         except NotImplementedError:
-            _fail(context, grpc.StatusCode.UNIMPLEMENTED, f"{request.type} can't do that; see donvi/provider/handlers")
+            fail(context, grpc.StatusCode.UNIMPLEMENTED, f"{request.type} can't do that; see donvi/provider/handlers")
         except Exception as error:
             if context.code() is not None:  # already answered by abort
                 raise
             log.exception("%s failed", method.__name__)
-            _fail(context, grpc.StatusCode.INTERNAL, f"a defect in donvi: {type(error).__name__}: {error}")
+            fail(context, grpc.StatusCode.INTERNAL, f"a defect in donvi: {type(error).__name__}: {error}")
 
     return call  # type: ignore[return-value]
 
 
-class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
+class ProviderServicer(Servicer):
     """One provider process.
 
     :param registry: where handlers are found.
@@ -248,24 +241,9 @@ def _diff_response(difference: Difference) -> Any:
     )
 
 
-def _fail(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
-    context.abort_with_status(Status(code, redact(message)))
-    raise AssertionError("abort_with_status always raises")
-
-
 def _fail_partially(context: grpc.ServicerContext, partial: Partial) -> NoReturn:
-    """Answer an error that carries the resource: the engine records id, inputs and state, and updates it next time."""
-    reason = redact(partial.reason)
-    failed = provider_pb2.ErrorResourceInitFailed(
-        id=partial.made.id,
-        inputs=encode(partial.inputs),
-        properties=encode(partial.made.properties),
-        reasons=[reason],
-    )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason)
-    status.details.add().Pack(failed)
-    context.abort_with_status(Status(grpc.StatusCode.UNKNOWN, reason, status.SerializeToString()))
-    raise AssertionError("abort_with_status always raises")
+    made = partial.made
+    fail_partially(context, id=made.id, inputs=partial.inputs, properties=made.properties, reasons=[partial.reason])
 
 
 def _code(error: DonviError) -> grpc.StatusCode:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from donvi.plugin.wire import UNKNOWN
 from donvi.provider.adapter import Adapter
 from donvi.provider.handler import Found, Handler, Inputs, Registry, Result, handler
 from donvi.provider.services import Services
-from donvi.provider.wire import UNKNOWN
 from tests.support.fixtures import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from donvi.provider.wire import Properties
+    from donvi.plugin.wire import Properties
 
 
 class SaidInputs(Inputs, frozen=True, kw_only=True):

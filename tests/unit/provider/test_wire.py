@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from google.protobuf import struct_pb2
 
-from donvi.provider.wire import SENTINEL, SENTINELS, UNKNOWN, decode, encode, has_unknown, known
+from donvi.plugin.wire import SENTINEL, SENTINELS, UNKNOWN, decode, encode, has_unknown, known
 
 
 def test_plain_values_survive_the_round_trip() -> None:

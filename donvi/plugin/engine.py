@@ -1,9 +1,10 @@
-"""The engine as a provider sees it: a place to show a person a line beside a resource."""
+"""The engine as a plugin sees it: a place to show a person a line beside a resource."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
@@ -33,14 +34,24 @@ class Engine:
 
     def info(self, urn: str, message: str) -> None:
         """Show a line beside a resource. Never fails: a line less is no reason to stop."""
+        self._say(urn, message, engine_pb2.INFO)
+
+    def warn(self, urn: str, message: str) -> None:
+        """Show a warning beside a resource. Never fails."""
+        self._say(urn, message, engine_pb2.WARNING)
+
+    def status(self, urn: str, message: str) -> None:
+        """Show what a resource is waiting for, until the next status; it is gone when the run is over."""
+        self._say(urn, message, engine_pb2.INFO, ephemeral=True)
+
+    def _say(self, urn: str, message: str, severity: Any, *, ephemeral: bool = False) -> None:
         line = redact(message)
         log.info("%s: %s", urn, line)
         if not self._address:
             return
+        said = engine_pb2.LogRequest(severity=severity, message=line, urn=urn, ephemeral=ephemeral)
         try:
-            self._connected().Log(
-                engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn), timeout=SECONDS
-            )
+            self._connected().Log(said, timeout=SECONDS)
         except grpc.RpcError:
             log.warning("the engine took no message about %s", urn)
 

@@ -1,17 +1,18 @@
-"""Values as the engine sends them and as handlers see them; the only place that knows the encoding.
+"""Values as the engine sends them and as providers see them; the only place that knows the encoding.
 
 The engine speaks ``google.protobuf.Struct`` with a few signatures inside it. What is odd there, and what is done about
 it:
 
 - a value that a preview doesn't know yet is a fixed sentinel string: here it is :data:`UNKNOWN`, an object of its own;
 - every number is a double: an integral one becomes an ``int``, and an ``int`` too large for a double is refused;
-- a secret is a struct with a signature around the value: it is unwrapped. The provider tells the engine that it doesn't
-  accept secrets; the engine then marks outputs secret again where the input of the same name was;
+- a secret is a struct with a signature around the value. A provider that accepts secrets gets a :class:`Secret`; for
+  one that doesn't it is unwrapped, and the engine marks outputs secret again where the input of the same name was;
 - ``null`` and an absent property mean the same: top-level nulls are dropped.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
@@ -19,7 +20,7 @@ from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from donvi.provider.handler import JSON
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine sends for a string that isn't known yet (``UnknownStringValue`` in its source)."""
@@ -47,13 +48,27 @@ class Unknown:
 
 UNKNOWN: Final = Unknown()
 
-Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Unknown | None"
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that the engine encrypts in state and hides in previews."""
+
+    value: Value
+
+    def __repr__(self) -> str:
+        return "SECRET"
+
+
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Unknown | Secret | None"
 Properties: TypeAlias = "dict[str, Value]"
 
 
-def decode(struct: struct_pb2.Struct) -> Properties:
-    """Turn the engine's properties into plain values, without top-level nulls."""
-    values = {key: _decode(value) for key, value in struct.fields.items()}
+def decode(struct: struct_pb2.Struct, *, secrets: bool = False) -> Properties:
+    """Turn the engine's properties into plain values, without top-level nulls.
+
+    :param secrets: keep secrets wrapped; the provider must have told the engine that it accepts them.
+    """
+    values = {key: _decode(value, secrets=secrets) for key, value in struct.fields.items()}
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -72,6 +87,8 @@ def has_unknown(value: Value) -> bool:
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
         return any(has_unknown(item) for item in value)
+    if isinstance(value, Secret):
+        return has_unknown(value.value)
     return isinstance(value, Unknown)
 
 
@@ -80,7 +97,7 @@ def known(properties: Mapping[str, Value]) -> dict[str, JSON]:
     return {key: cast("JSON", value) for key, value in properties.items() if not has_unknown(value)}
 
 
-def _decode(value: struct_pb2.Value) -> Value:
+def _decode(value: struct_pb2.Value, *, secrets: bool) -> Value:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         text: str = value.string_value
@@ -91,21 +108,22 @@ def _decode(value: struct_pb2.Value) -> Value:
     if kind == "bool_value":
         return bool(value.bool_value)
     if kind == "list_value":
-        return [_decode(item) for item in value.list_value.values]
+        return [_decode(item, secrets=secrets) for item in value.list_value.values]
     if kind == "struct_value":
-        return _decode_struct(value.struct_value)
+        return _decode_struct(value.struct_value, secrets=secrets)
     return None
 
 
-def _decode_struct(struct: struct_pb2.Struct) -> Value:
+def _decode_struct(struct: struct_pb2.Struct, *, secrets: bool) -> Value:
     fields = struct.fields
     if SIGNATURE not in fields:
-        return {key: _decode(item) for key, item in fields.items()}
+        return {key: _decode(item, secrets=secrets) for key, item in fields.items()}
     signature = fields[SIGNATURE].string_value
     if signature == SECRET:
-        return _decode(fields["value"])
+        value = _decode(fields["value"], secrets=secrets)
+        return Secret(value) if secrets else value
     if signature == OUTPUT:
-        return _decode(fields["value"]) if "value" in fields else UNKNOWN
+        return _decode(fields["value"], secrets=secrets) if "value" in fields else UNKNOWN
     raise ValueError("assets, archives and resource references are no inputs of this provider; pass plain values")
 
 
@@ -114,6 +132,8 @@ def _encode(value: Any) -> struct_pb2.Value:  # noqa: PLR0911 - one return per J
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if isinstance(value, Unknown):
         return struct_pb2.Value(string_value=SENTINEL)
+    if isinstance(value, Secret):
+        return _encode({SIGNATURE: SECRET, "value": value.value})
     if isinstance(value, bool):
         return struct_pb2.Value(bool_value=value)
     if isinstance(value, int | float):

@@ -1,0 +1,110 @@
+"""Runs a plugin: one gRPC server on loopback, a thread per call, gone when the engine is gone.
+
+The engine starts this process, reads one line with the port from its standard output, and talks gRPC to it. Nothing
+else may be printed there before that line.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import grpc  # type: ignore[import-untyped]
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from donvi.redaction import RedactingFormatter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping, Sequence
+
+log = logging.getLogger(__name__)
+
+THREADS = 64
+"""More than the backends' limits together, so that a full backend never holds up another one."""
+
+GRACE_SECONDS = 20.0
+"""How long operations that run may take to finish after a signal or the engine's death."""
+
+BASE = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "USER"})
+"""Variables that any program needs."""
+
+_OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.so_reuseport", 0)]
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer, ABC):
+    """A ResourceProvider servicer that can be closed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what was opened."""
+
+
+def restrict(environ: MutableMapping[str, str], allowed: frozenset[str], prefixes: tuple[str, ...]) -> None:
+    """Remove every variable that isn't on the allow-list, so that programs we start don't inherit it either."""
+    for name in list(environ):
+        if name not in allowed and not name.startswith(prefixes):
+            del environ[name]
+
+
+def engine_address(arguments: Sequence[str] | None = None) -> str:
+    """Return the engine's address: the first argument that is no option."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return next((argument for argument in given if not argument.startswith("-")), "")
+
+
+def log_to_stderr(level: str) -> None:
+    """Send redacted log lines to standard error, where the engine picks them up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def run(servicer: Servicer, cancelled: threading.Event) -> None:
+    """Serve until the engine ends the process or dies; returns when everything is closed."""
+    ended = threading.Event()
+    server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    _end_on_signal(ended)
+    _end_with_parent(ended)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    ended.wait()
+    cancelled.set()
+    server.stop(GRACE_SECONDS).wait()
+    servicer.close()
+
+
+def _end_on_signal(ended: threading.Event) -> None:
+    def stop(*_: Any) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _end_with_parent(ended: threading.Event) -> None:
+    """End when the engine that started us dies, also by ``kill -9``: an orphan would hold connections for ever."""
+    try:
+        engine = os.pidfd_open(os.getppid())
+    except OSError:
+        return
+
+    def watch() -> None:
+        _wait_readable([engine])
+        log.warning("the engine is gone; finishing what runs")
+        ended.set()
+
+    threading.Thread(target=watch, name="engine-watch", daemon=True).start()
+
+
+def _wait_readable(descriptors: Iterable[int]) -> None:
+    select.select(list(descriptors), [], [])
