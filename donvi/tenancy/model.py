@@ -173,6 +173,51 @@ class Flow(Struct, frozen=True, kw_only=True):
     port: int
 
 
+class SiteHours(Struct, frozen=True, kw_only=True):
+    """Days of the week that follow each other and have the same hours; empty hours: closed."""
+
+    days: tuple[str, ...]  # monday … sunday
+    morning: tuple[str, ...]  # opens and closes, 07:30 and 11:30; empty when closed
+    afternoon: tuple[str, ...]
+
+
+class SitePlace(Struct, frozen=True, kw_only=True):
+    """Somebody of the unit who is written to: the office, the one-stop counter."""
+
+    title: str
+    text: str
+    mail: str
+
+
+class SiteLink(Struct, frozen=True, kw_only=True):
+    """A site that the page leads to; ``number`` is a telephone in short, "" for none."""
+
+    title: str
+    text: str
+    url: str  # https
+    number: str
+
+
+class SitePage(Struct, frozen=True, kw_only=True):
+    """What the unit's component web site says; ``donvi.site`` makes files of it."""
+
+    code: str
+    name: str  # Phường Vũng Tàu
+    kind: str  # phường | xã | đặc khu
+    city: str  # Thành phố Hồ Chí Minh
+    locality: str  # former locality
+    identification: str
+    host: str  # where the site is: www.vung-tau.tphcm.test
+    office: SitePlace
+    counter: SitePlace
+    address: str
+    phone: str  # international, groups as they are read: +84 254 002 6506
+    hours: tuple[SiteHours, ...]  # of the counter; all seven days, Monday first
+    hotline: SiteLink
+    links: tuple[SiteLink, ...]  # the first is where dossiers are handed in
+    synthetic: tuple[str, ...]  # names of the fields above whose value has no source
+
+
 class App(Struct, frozen=True, kw_only=True):
     """An application instance of the unit's own."""
 
