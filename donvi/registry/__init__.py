@@ -5,12 +5,14 @@ Stays out: anything that derives a tenancy (``donvi.tenancy``), any server, Pulu
 """
 
 from donvi.registry.city import city_folder, load_city
+from donvi.registry.images import Image
 from donvi.registry.lookup import find_unit
 from donvi.registry.model import Allotment, City, Person, Post, Role, Settings, Site, System, Unit, Zone
 
 __all__ = [
     "Allotment",
     "City",
+    "Image",
     "Person",
     "Post",
     "Role",

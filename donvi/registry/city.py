@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from donvi.errors import DataError
 from donvi.registry.catalogue import host_names, read_systems
 from donvi.registry.files import shown
+from donvi.registry.images import read_images
 from donvi.registry.ledger import current, read_ledger
 from donvi.registry.model import Allotment, City, Settings, System, Unit
 from donvi.registry.people import read_people
@@ -54,6 +55,7 @@ def load_city(path: Path | None = None) -> City:
         sites=MappingProxyType(read_sites(folder / "sites.csv", units)),
         posts=MappingProxyType(posts),
         systems=MappingProxyType(systems),
+        images=read_images(folder / "images.yaml"),
         people=MappingProxyType(people),
         portal=portal,
         contacts=read_contacts(folder / "contacts.csv", folder / "contacts.sources.yaml", units, portal),

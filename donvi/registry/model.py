@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from donvi.registry.images import Image
     from donvi.registry.portal_model import Contacts, Portal
 
 Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
@@ -330,6 +331,7 @@ class City(Struct, frozen=True, kw_only=True):
     sites: Mapping[str, tuple[Site, ...]]
     posts: Mapping[str, Post]
     systems: Mapping[str, System]
+    images: Mapping[str, Image]
     people: Mapping[str, tuple[Person, ...]]  # only of units that have a roster: these have a stack
     portal: Portal
     contacts: Contacts

@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
+from donvi.registry.images import Images
 from donvi.registry.model import Posts, Settings, Sources, System
 from donvi.registry.portal_model import Portal
 
 FILES: dict[str, type] = {
     "city.json": Settings,
+    "images.json": Images,
     "portal.json": Portal,
     "posts.json": Posts,
     "sources.json": Sources,
