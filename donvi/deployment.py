@@ -47,6 +47,17 @@ class DnsPlace(msgspec.Struct, frozen=True):
     port: int = 53
 
 
+class ClusterPlace(msgspec.Struct, frozen=True):
+    """The Kubernetes cluster: its API, the PEM of the root of its certificate, and the gateway of the web sites.
+
+    ``gateway`` is ``host:port`` in the city's networks, where whoever opens a unit's web site connects.
+    """
+
+    server: str
+    ca: str
+    gateway: str
+
+
 class Machine(msgspec.Struct, frozen=True):
     """A machine reached by SSH over the management network; ``data4``/``data6`` are its addresses in the city's."""
 
@@ -67,6 +78,7 @@ class Deployment(msgspec.Struct, frozen=True):
     dns: DnsPlace
     systems: dict[str, str] = {}
     machines: dict[str, Machine] = {}
+    cluster: ClusterPlace | None = None
 
     def machine(self, name: str) -> Machine:
         """Return a machine by name.

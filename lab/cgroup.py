@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def create(label: str) -> list[Path]:
-    """Make a machine's cgroups; return the files into which its first process writes its own id."""
-    folders = [tree / label for tree in host.cgroup_trees()]
+def create(label: str, *, everywhere: bool = False) -> list[Path]:
+    """Make a machine's cgroups; return the files into which its first process writes its own id.
+
+    :param everywhere: also in the hierarchies that limit: for a machine that makes cgroups for what it runs.
+    """
+    folders = [tree / label for tree, tracks in host.cgroup_trees().items() if tracks or everywhere]
     for folder in folders:
         folder.mkdir(exist_ok=True)
+        for name in ("cpuset.cpus", "cpuset.mems"):  # empty at first, and then no process may enter
+            if (folder / name).exists():
+                (folder / name).write_text((folder.parent / name).read_text())
     return [folder / "cgroup.procs" for folder in folders]
 
 

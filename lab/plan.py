@@ -55,6 +55,8 @@ def _servers(city: City, zone: Zone) -> Iterator[ZoneServer]:
         yield _server(city, zone, zone.machine, "datacentre")
     if zone.services:
         yield _server(city, zone, zone.services, "zone")
+    if zone.cluster:
+        yield _server(city, zone, zone.cluster, "cluster")
 
 
 def _server(city: City, zone: Zone, machine: ZoneMachine, role: str) -> ZoneServer:

@@ -38,7 +38,7 @@ TRANSIT = "transit"
 class ZoneServer:
     """A machine in a zone's network.
 
-    :param role: datacentre (the city's own servers) or zone (answers for the zone's systems).
+    :param role: datacentre (the city's own servers), zone (answers for the zone's systems) or cluster (runs its apps).
     :param services: host names below the city's domain for which it holds a certificate.
     """
 
@@ -125,7 +125,7 @@ class Machine:
     """One machine.
 
     :param number: its number on the management network; never given to another machine.
-    :param role: router, datacentre, zone, or the role of a unit's endpoint: gateway, workstation.
+    :param role: router, datacentre, zone, cluster, or the role of a unit's endpoint: gateway, workstation.
     :param data4: its address in the city's networks, likewise ``data6``.
     :param resolvers: whom it asks for names.
     :param services: host names for which the machine holds a certificate of the lab's root.
@@ -227,7 +227,8 @@ class _Layout:
         """Add a machine of a zone."""
         zone, fqdn = self._zones[server.zone], f"{server.name}.{self._plan.domain}"
         addresses = (server.ipv4, server.ipv6)
-        self._add_machine(server.name, server.role, fqdn, addresses, services=server.services, zone=server.zone)
+        more = {"services": server.services, "zone": server.zone, "forwards": server.role == "cluster"}
+        self._add_machine(server.name, server.role, fqdn, addresses, **more)
         self._plug(CORE, zone.interface, _port(server.name, zone.interface, addresses, zone))
         self._route_everything(server.name, _first(zone))
 

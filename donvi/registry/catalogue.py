@@ -102,7 +102,7 @@ def _check_parts(document: Document, system: System, settings: Settings) -> None
 def _target(system: System, flow: FlowRule, settings: Settings) -> Zone:
     """Return the zone where a flow ends."""
     if flow.host is not None:
-        return next(zone for zone in settings.zones if zone.machine and flow.host in zone.machine.names)
+        return next(zone for zone in settings.zones for machine in zone.named if flow.host in machine.names)
     return next(zone for zone in settings.zones if zone.id == system.zone)
 
 

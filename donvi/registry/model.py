@@ -59,7 +59,8 @@ class ZoneMachine(_File, frozen=True, kw_only=True):
 class Zone(_File, frozen=True, kw_only=True):
     """A trust zone of the city's data centre.
 
-    services: the machine that answers for the zone's systems; without one, ``machine`` does.
+    services: the machine that answers for the zone's systems; without one, ``machine`` does. cluster: the Kubernetes
+    node whose gateway answers for the systems that are apps.
     """
 
     id: Identifier
@@ -68,6 +69,12 @@ class Zone(_File, frozen=True, kw_only=True):
     ipv6: str
     machine: ZoneMachine | None = None
     services: ZoneMachine | None = None
+    cluster: ZoneMachine | None = None
+
+    @property
+    def named(self) -> tuple[ZoneMachine, ...]:
+        """The machines that answer to names of their own, not to those of the zone's systems."""
+        return tuple(machine for machine in (self.machine, self.cluster) if machine)
 
 
 class Link(_File, frozen=True, kw_only=True):

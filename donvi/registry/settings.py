@@ -26,6 +26,7 @@ def read_settings(path: Path) -> Settings:
     settings = document.parse(Settings)
     _check_pools(document, settings)
     _check_zones(document, settings)
+    _check_machines(document, settings)
     _check_references(document, settings)
     _check_hosts(document, settings)
     unique(document, "$.zones", "id", [zone.id for zone in settings.zones])
@@ -63,7 +64,7 @@ def unique(document: Document, path: str, field: str, values: Sequence[object]) 
 
 def servers(settings: Settings) -> list[str]:
     """Return the names of the city's own servers, such as ``vault``."""
-    return [name for zone in settings.zones if zone.machine for name in zone.machine.names]
+    return [name for zone in settings.zones for machine in zone.named for name in machine.names]
 
 
 def known(document: Document, path: str, what: str, name: str, names: Collection[str]) -> None:
@@ -107,6 +108,18 @@ def _check_zones(document: Document, settings: Settings) -> None:
                 raise document.error(path, f"{prefix} lies outside the city's reserved {reserved}")
         if pair := overlap((zone.id, getattr(zone, name)) for zone in settings.zones):
             raise document.error("$.zones", f"the {name} networks of zones {pair[0]} and {pair[1]} overlap")
+
+
+def _check_machines(document: Document, settings: Settings) -> None:
+    """Refuse two machines of a zone with one host number, and a second cluster."""
+    for index, zone in enumerate(settings.zones):
+        taken: dict[int, str] = {}
+        for field in ("machine", "services", "cluster"):
+            machine = getattr(zone, field)
+            if machine and (other := taken.setdefault(machine.host, machine.name)) != machine.name:
+                raise document.error(f"$.zones[{index}].{field}.host", f"{other} has the number {machine.host} already")
+    for index in [index for index, zone in enumerate(settings.zones) if zone.cluster][1:]:
+        raise document.error(f"$.zones[{index}].cluster", "the city has a cluster already", "one zone names it")
 
 
 def _check_references(document: Document, settings: Settings) -> None:

@@ -33,8 +33,8 @@ def servers(city: City) -> dict[str, Server]:
     zones = {zone.id: zone for zone in city.settings.zones}
     found = {system.id: zone_server(zones[system.zone]) for system in city.systems.values() if system.service}
     for zone in zones.values():
-        if zone.machine:
-            found |= dict.fromkeys(zone.machine.names, _server(zone, zone.machine))
+        for machine in zone.named:
+            found |= dict.fromkeys(machine.names, _server(zone, machine))
     return dict(sorted(found.items()))
 
 

@@ -4,4 +4,4 @@ UNIT = "26506"
 GATEWAY = f"gw-{UNIT}"
 WORKSTATION = f"ws-{UNIT}"
 ZONES = ("gov", "party", "national", "public")
-MACHINES = ("core", "dc", *(f"zone-{zone}" for zone in ZONES), GATEWAY, WORKSTATION)
+MACHINES = ("core", "dc", *(f"zone-{zone}" for zone in ZONES), "kube", GATEWAY, WORKSTATION)

@@ -61,7 +61,7 @@ def test_systems_answer_where_the_citys_data_says(
     moved = laid_out(paper_lab)
     numbered = next(machine for machine in moved.machines if machine.name == "zone-gov")
     assert str(numbered.data4) == "10.0.1.30"
-    deployed = inventory.deployment(paper_lab, plan.read(paper_lab), moved).systems
+    deployed = inventory.deployment(paper_lab, plan.read(paper_lab), moved, "").systems
     assert deployed["documents"] == f"{paper_lab.network[numbered.number]}:8441"
 
 

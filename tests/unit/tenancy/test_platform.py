@@ -88,4 +88,10 @@ def test_a_system_answers_on_its_zones_machine_unless_a_server_has_its_name(
     assert {name for name, server in found.items() if server.machine == "zone-gov"} == {"documents", "lgsp", "tthc"}
     assert found["mail"] == ("gov", "dc", "10.0.1.10", "fd9b:7a3c:2900:1::10")
     edit("city.yaml", "    services: {name: zone-gov, host: 20}\n", "")
-    assert {server.machine for server in servers(load_city(city_copy)).values()} == {"dc"}
+    found = servers(load_city(city_copy))
+    assert {server.machine for name, server in found.items() if name != "cluster"} == {"dc"}
+
+
+def test_the_clusters_name_answers_on_the_machine_that_its_zone_names(city_copy: Path) -> None:
+    found = servers(load_city(city_copy))
+    assert found["cluster"] == ("public", "kube", "10.0.4.30", "fd9b:7a3c:2900:4::30")
