@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from donvi.errors import DataError
+from donvi.registry.apps import check_apps
 from donvi.registry.documents import Document, read_document
 from donvi.registry.files import shown
 from donvi.registry.model import EndpointRule, FlowRule, Post, Settings, System, Zone
@@ -21,10 +22,13 @@ PLACEHOLDERS = ("city_domain", "gateway4", "gateway6", "unit_domain")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
-def read_systems(folder: Path, settings: Settings, posts: Mapping[str, Post]) -> dict[str, System]:
+def read_systems(
+    folder: Path, settings: Settings, posts: Mapping[str, Post], images: Collection[str]
+) -> dict[str, System]:
     """Return the systems by id.
 
-    :raises DataError: an unknown post, zone, segment, kind of machine or host; something that two systems both claim.
+    :param images: ids in ``images.yaml``.
+    :raises DataError: an unknown post, zone, image, segment, kind of machine or host; what two systems claim.
     """
     read = [(path.stem, read_document(path)) for path in sorted(folder.glob("*.yaml"))]
     if not read:
@@ -33,7 +37,7 @@ def read_systems(folder: Path, settings: Settings, posts: Mapping[str, Post]) ->
     for name, (system, document) in systems.items():
         if system.id != name:
             raise document.error("$.id", f"the file is named {name}.yaml, the system {system.id!r}", "rename one")
-        _check_names(document, system, settings, posts)
+        _check_names(document, system, settings, posts, images)
         _check_parts(document, system, settings)
     _check_together(systems, settings)
     return {name: system for name, (system, _) in systems.items()}
@@ -56,6 +60,7 @@ def _references(system: System) -> Iterator[tuple[str, str, str]]:
         yield "kind of machine", flow.endpoint, f"$.flows[{i}].endpoint"
         if flow.host is not None:
             yield "server", flow.host, f"$.flows[{i}].host"
+    yield from (("image", app.image, f"$.apps[{i}].image") for i, app in enumerate(system.apps))
     for i, endpoint in enumerate(system.endpoints):
         yield "segment", endpoint.segment, f"$.endpoints[{i}].segment"
         yield "kind of machine", endpoint.role, f"$.endpoints[{i}].role"
@@ -65,8 +70,11 @@ def _references(system: System) -> Iterator[tuple[str, str, str]]:
             yield from (("placeholder", name, f"$.dns[{i}].values[{j}]") for name in names)
 
 
-def _check_names(document: Document, system: System, settings: Settings, posts: Mapping[str, Post]) -> None:
+def _check_names(
+    document: Document, system: System, settings: Settings, posts: Mapping[str, Post], images: Collection[str]
+) -> None:
     names: dict[str, Collection[str]] = {
+        "image": images,
         "kind of machine": settings.endpoint_roles,
         "placeholder": PLACEHOLDERS,
         "post": posts,
@@ -83,8 +91,8 @@ def _check_parts(document: Document, system: System, settings: Settings) -> None
     unique(document, "$.roles", "id", [role.id for role in system.roles])
     for index, role in enumerate(system.roles):
         unique(document, f"$.roles[{index}].posts", "post", role.posts)
-        if system.service and role.probe is None:
-            message = f"role {role.id!r} of a system with a service needs a probe number"
+        if (system.service or system.apps) and role.probe is None:
+            message = f"role {role.id!r} of a system with a service or apps needs a probe number"
             raise document.error(f"$.roles[{index}]", message, "0..99, used by no other role")
     flows = [f"{flow.segment}/{flow.endpoint}/{flow.protocol}-{flow.port}" for flow in system.flows]
     unique(document, "$.flows", "flow", flows)
@@ -97,6 +105,7 @@ def _check_parts(document: Document, system: System, settings: Settings) -> None
     for index, certificate in enumerate(system.certificates):
         if bool(certificate.usages) != (certificate.purpose != "seal"):
             raise document.error(f"$.certificates[{index}]", "a seal has no usages, any other certificate has some")
+    check_apps(document, system)
 
 
 def _target(system: System, flow: FlowRule, settings: Settings) -> Zone:
@@ -151,7 +160,9 @@ def _claims(system: System) -> Iterator[tuple[str, str, str]]:
         yield "mail address", alias.local, f"$.aliases[{index}].local"
     for index, app in enumerate(system.apps):
         yield "app", app.id, f"$.apps[{index}].id"
+        yield "certificate", app.id, f"$.apps[{index}].id"
         yield "host name", app.host, f"$.apps[{index}].host"
+        yield from (("record set", f"{app.host} {kind}", f"$.apps[{index}].host") for kind in ("A", "AAAA", "CNAME"))
     for index, endpoint in enumerate(system.endpoints):
         yield "machine", endpoint.id, f"$.endpoints[{index}].id"
         yield "address", f"{endpoint.segment} {endpoint.host}", f"$.endpoints[{index}].host"

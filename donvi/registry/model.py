@@ -21,7 +21,11 @@ Local = Annotated[str, Meta(pattern="^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=48
 Label = Annotated[str, Meta(pattern="^(@|_?[a-z0-9][a-z0-9-]*(\\._[a-z]+)?)$", max_length=60)]
 Title = Annotated[str, Meta(min_length=1, max_length=120)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+UserPort = Annotated[int, Meta(ge=1024, le=65535)]
 Protocol = Literal["tcp", "udp"]
+MountPath = Annotated[str, Meta(pattern="^(/[a-z0-9-]+)+$", max_length=60)]
+Millicores = Annotated[int, Meta(ge=1, le=16000)]
+Mebibytes = Annotated[int, Meta(ge=4, le=65536)]
 
 
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,6 +220,7 @@ class Role(_File, frozen=True, kw_only=True):
 
     probe: number 0..99 of the role's probe account, unique in the catalogue and never changed, because the account's
     uid number follows from it; needed when the system has a service. mailbox_quota_mb: its members get a mailbox.
+    cluster: what its members may do in the namespace of the system's app; ``reader`` sees everything but secrets.
     """
 
     id: Identifier
@@ -223,6 +228,7 @@ class Role(_File, frozen=True, kw_only=True):
     posts: tuple[Identifier, ...]
     probe: Annotated[int, Meta(ge=0, le=99)] | None = None
     mailbox_quota_mb: Annotated[int, Meta(ge=1)] | None = None
+    cluster: Literal["reader"] | None = None
 
 
 class FlowRule(_File, frozen=True, kw_only=True):
@@ -267,11 +273,40 @@ class AliasRule(_File, frozen=True, kw_only=True):
     reason: Title
 
 
+class AppPorts(_File, frozen=True, kw_only=True):
+    """Where the app's container listens: TLS for people, plain HTTP for the cluster's probes alone."""
+
+    tls: UserPort = 8443
+    probe: UserPort = 8080
+
+
+class AppCertificate(_File, frozen=True, kw_only=True):
+    """The app's certificate; ``path`` is the folder in the container that holds ``tls.crt`` and ``tls.key``."""
+
+    path: MountPath = "/tls"
+    ttl_hours: Annotated[int, Meta(ge=1, le=17520)]
+
+
 class AppRule(_File, frozen=True, kw_only=True):
-    """An application instance of the unit's own, at ``<host>.<unit domain>``."""
+    """An application instance of the unit's own in the cluster, at ``<host>.<unit domain>``.
+
+    image: id in ``images.yaml``. page: the folder in the container where the unit's web page lies; none without.
+    pods: how many it may have at once, while a new version replaces the old one; the unit's quota follows from it.
+    cpu and memory: what a pod is promised and what it gets at most, in thousandths of a processor and MiB.
+    """
 
     id: Identifier
     host: Identifier
+    image: Identifier
+    replicas: Annotated[int, Meta(ge=1, le=20)]
+    pods: Annotated[int, Meta(ge=2, le=40)]
+    cpu: tuple[Millicores, Millicores]
+    memory: tuple[Mebibytes, Mebibytes]
+    certificate: AppCertificate
+    ports: AppPorts = AppPorts()
+    ready: MountPath = "/-/ready"
+    live: MountPath = "/-/live"
+    page: MountPath | None = None
 
 
 class EndpointRule(_File, frozen=True, kw_only=True):

@@ -34,7 +34,10 @@ def accounts(city: City, code: str) -> tuple[Account, ...]:
     """People who work in the unit, and its probes; sorted by id. Somebody who left (active: no) has none."""
     people = [_person(city, code, person) for person in city.people.get(code, ()) if person.active]
     probes = [
-        _probe(city, code, system, role) for system in city.systems.values() if system.service for role in system.roles
+        _probe(city, code, system, role)
+        for system in city.systems.values()
+        if system.service or system.apps
+        for role in system.roles
     ]
     return tuple(sorted([*people, *probes], key=lambda account: account.id))
 

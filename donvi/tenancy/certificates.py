@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from donvi.registry import City
     from donvi.tenancy.model import UnitFacts
 
-MOUNTS = {"gateway": "pki-gateway", "seal": "pki-service", "service": "pki-service", "workstation": "pki-gateway"}
+MOUNTS = {
+    "app": "pki-web",
+    "gateway": "pki-gateway",
+    "seal": "pki-service",
+    "service": "pki-service",
+    "workstation": "pki-gateway",
+}
 """The intermediate that signs, by purpose."""
 
 TOKEN_TTL_SECONDS = 20 * 60

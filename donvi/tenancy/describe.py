@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from donvi.errors import UsageError
-from donvi.tenancy import accounts, certificates, mail, names, network
+from donvi.tenancy import access, accounts, apps, certificates, mail, names, network
 from donvi.tenancy.checks import checks
 from donvi.tenancy.model import SystemAccess, Tenancy, UnitFacts
 
@@ -28,7 +28,9 @@ def describe(city: City, code: str) -> Tenancy:
     segments = network.segments(city, facts)
     machines = network.endpoints(city, facts, segments)
     certs = certificates.certificates(city, facts, network.gateway(machines).id)
-    pki_roles = certificates.pki_roles(certs)
+    machine_roles = certificates.pki_roles(certs)
+    own_apps = apps.apps(city, facts)
+    flows = network.flows(city, facts)
     return Tenancy(
         unit=facts,
         systems=tuple(_access(city, system) for system in city.systems.values()),
@@ -38,15 +40,20 @@ def describe(city: City, code: str) -> Tenancy:
         mailboxes=boxes,
         aliases=mail.aliases(city, code, boxes),
         certificates=certs,
-        pki_roles=pki_roles,
-        policies=certificates.policies(facts, pki_roles),
+        pki_roles=(
+            *access.pki_roles(city, facts),
+            *certificates.pki_roles((*certs, *(app.certificate for app in own_apps))),
+        ),
+        policies=(*certificates.policies(facts, machine_roles), *access.policies(city, facts)),
         app_roles=certificates.app_roles(facts),
-        dns=network.dns(city, facts, machines),
+        login_groups=access.login_groups(city, facts),
+        dns=network.dns(city, facts, machines, apps.dns(city, own_apps)),
         segments=segments,
         hosts=network.hosts(city, segments),
         zones=network.zone_networks(city),
-        flows=network.flows(city, facts),
-        apps=network.apps(city, facts),
+        flows=flows,
+        namespaces=apps.namespaces(city, facts, own_apps, flows),
+        apps=own_apps,
         endpoints=machines,
         checks=checks(city),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from donvi.tenancy import names
+from donvi.tenancy import access, names
 from donvi.tenancy.certificates import MOUNTS
 from donvi.tenancy.platform import NAME_SERVER
 from donvi.tenancy.servers import ZONE_PORT, Server, servers, zone_services
@@ -30,7 +30,8 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_units": [_unit(city, code) for code in city.units],
         "donvi_platform_tsig_key": names.tsig_key("platform"),
         "donvi_systems": [_system(city, system) for system in city.systems.values() if _stands_in(system)],
-        "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in MOUNTS.values()} | {"web"}),
+        "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in {*MOUNTS.values(), access.MOUNT}}),
+        "donvi_cluster_administrators": access.ADMINISTRATORS,
         "donvi_transit_keys": ["platform"],
         "donvi_zone_services": [_zone_service(city, name, server) for name, server in zone_services(city).items()],
         "donvi_zones": [zones[name] for name in sorted(zones)],

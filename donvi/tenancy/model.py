@@ -6,7 +6,12 @@ serialises to the same bytes everywhere. Tuples are sorted by their first field.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from donvi.tenancy.app_model import App, Namespace
 
 
 class UnitFacts(Struct, frozen=True, kw_only=True):
@@ -94,11 +99,11 @@ class MailAlias(Struct, frozen=True, kw_only=True):
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
-    """A certificate whose key is made on ``machine`` and never leaves it."""
+    """A certificate whose key is made on ``machine`` and never leaves it; an app's is made by the provider."""
 
-    id: str  # gateway | lgsp | documents-seal
-    purpose: str  # gateway | service | seal
-    machine: str  # name of the machine: gw-<code>
+    id: str  # gateway | lgsp | documents-seal | web-portal
+    purpose: str  # gateway | workstation | service | seal | app
+    machine: str  # name of the machine: gw-<code>; for an app secret/<namespace>/<name>
     mount: str  # Vault PKI mount, pki-<purpose's issuer>
     role: str  # PKI role, unit-<code>-<id>
     common_name: str
@@ -218,16 +223,6 @@ class SitePage(Struct, frozen=True, kw_only=True):
     synthetic: tuple[str, ...]  # names of the fields above whose value has no source
 
 
-class App(Struct, frozen=True, kw_only=True):
-    """An application instance of the unit's own."""
-
-    id: str
-    system: str
-    namespace: str
-    host: str
-    zone: str
-
-
 class Endpoint(Struct, frozen=True, kw_only=True):
     """A machine that Ansible configures."""
 
@@ -254,6 +249,7 @@ class VaultPath(Struct, frozen=True, kw_only=True):
 
     path: str
     capabilities: tuple[str, ...]
+    denied: tuple[str, ...] = ()  # parameters that a request must not have
 
 
 class VaultPolicy(Struct, frozen=True, kw_only=True):
@@ -278,11 +274,20 @@ class PkiRole(Struct, frozen=True, kw_only=True):
 
     mount: str
     name: str
-    allowed_domains: tuple[str, ...]  # exact names
+    allowed_domains: tuple[str, ...]  # exact names; none where ``login`` is said
     allowed_uris: tuple[str, ...]
     client: bool
     server: bool
     max_ttl_hours: int
+    organization: str = ""  # what every subject says
+    login: str = ""  # login method of Vault: the common name is whoever logged in by it
+
+
+class LoginGroup(Struct, frozen=True, kw_only=True):
+    """What members of a group of the directory may do once they log in to Vault."""
+
+    name: str  # as Vault knows the group: the unit's code
+    policies: tuple[str, ...]
 
 
 class SystemAccess(Struct, frozen=True, kw_only=True):
@@ -320,11 +325,13 @@ class Tenancy(Struct, frozen=True, kw_only=True):
     pki_roles: tuple[PkiRole, ...]
     policies: tuple[VaultPolicy, ...]
     app_roles: tuple[AppRole, ...]
+    login_groups: tuple[LoginGroup, ...]
     dns: tuple[DnsRecord, ...]
     segments: tuple[Segment, ...]
     hosts: tuple[Hosts, ...]
     zones: tuple[ZoneNetwork, ...]
     flows: tuple[Flow, ...]
+    namespaces: tuple[Namespace, ...]
     apps: tuple[App, ...]
     endpoints: tuple[Endpoint, ...]
     checks: tuple[Check, ...]

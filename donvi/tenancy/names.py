@@ -77,6 +77,26 @@ def tsig_credential(owner: str) -> str:
     return f"backends/dns/tsig/{owner}"
 
 
+def namespace(code: str, zone: str) -> str:
+    """Return the unit's namespace in the cluster for its apps of a trust zone: ``unit-26506-public``."""
+    return f"unit-{code}-{zone}"
+
+
+def secret_place(namespace: str, secret: str) -> str:
+    """Return where an app's key lies, as certificates name it in place of a machine."""
+    return f"secret/{namespace}/{secret}"
+
+
+def cluster_role(kind: str) -> str:
+    """Return the cluster's role for a kind of rights in a unit's namespace; the cluster's playbook makes it."""
+    return f"donvi-unit-{kind}"
+
+
+def cluster_group(code: str, system: str, role: str) -> str:
+    """Return the unit's group of a role as the cluster knows it: the organisation in a person's certificate."""
+    return f"unit:{code}:{system}-{role}"
+
+
 MANAGEMENT_INTERFACE = "mgmt0"
 """The interface by which the operator reaches a machine; nothing is forwarded to or from it."""
 

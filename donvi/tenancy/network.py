@@ -1,4 +1,4 @@
-"""Segments, machines, flows, applications and DNS of a unit."""
+"""Segments, machines, flows and DNS of a unit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from donvi.registry.addresses import address, subnet
 from donvi.tenancy import names
-from donvi.tenancy.model import App, DnsRecord, Endpoint, Flow, Hosts, Segment, ZoneNetwork
-from donvi.tenancy.servers import servers, zone_server
+from donvi.tenancy.apps import app_host
+from donvi.tenancy.model import DnsRecord, Endpoint, Flow, Hosts, Segment, ZoneNetwork
+from donvi.tenancy.servers import app_gateway, servers
 
 if TYPE_CHECKING:
     from donvi.registry import City, Site, System
@@ -112,22 +113,6 @@ def gateway(machines: tuple[Endpoint, ...]) -> Endpoint:
     return next(machine for machine in machines if machine.role == "gateway")
 
 
-def apps(city: City, facts: UnitFacts) -> tuple[App, ...]:
-    """Application instances of the unit's own, in one namespace; sorted by id."""
-    found = [
-        App(
-            id=rule.id,
-            system=system.id,
-            namespace=f"unit-{facts.code}",
-            host=f"{rule.host}.{facts.domain}",
-            zone=system.zone,
-        )
-        for system in city.systems.values()
-        for rule in system.apps
-    ]
-    return tuple(sorted(found, key=lambda app: app.id))
-
-
 def flows(city: City, facts: UnitFacts) -> tuple[Flow, ...]:
     """Return what the unit may reach; sorted by id."""
     found = [_flow(city, facts, system, rule) for system in city.systems.values() for rule in system.flows]
@@ -140,7 +125,7 @@ def _flow(city: City, facts: UnitFacts, system: System, rule: FlowRule) -> Flow:
         host, server = names.city_host(city, name), servers(city)[name]
     else:
         zone = next(zone for zone in city.settings.zones if zone.id == system.zone)
-        host, server = f"{system.apps[0].host}.{facts.domain}", zone_server(zone)
+        host, server = app_host(system.apps[0], facts), app_gateway(zone)
     return Flow(
         id=f"{system.id}/{rule.segment}/{rule.endpoint}/{rule.protocol}-{rule.port}",
         system=system.id,
@@ -155,8 +140,10 @@ def _flow(city: City, facts: UnitFacts, system: System, rule: FlowRule) -> Flow:
     )
 
 
-def dns(city: City, facts: UnitFacts, machines: tuple[Endpoint, ...]) -> tuple[DnsRecord, ...]:
-    """Return the record sets of the unit's domain; sorted by id."""
+def dns(
+    city: City, facts: UnitFacts, machines: tuple[Endpoint, ...], of_apps: list[DnsRecord]
+) -> tuple[DnsRecord, ...]:
+    """Return the record sets of the unit's domain, its apps' among them; sorted by id."""
     own = gateway(machines)
     values = {
         "city_domain": city.settings.domain,
@@ -164,7 +151,7 @@ def dns(city: City, facts: UnitFacts, machines: tuple[Endpoint, ...]) -> tuple[D
         "gateway6": own.ipv6,
         "unit_domain": facts.domain,
     }
-    found = []
+    found = [*of_apps]
     for system in city.systems.values():
         for rule in system.dns:
             name = facts.domain if rule.name == "@" else f"{rule.name}.{facts.domain}"

@@ -52,5 +52,11 @@ def zone_server(zone: Zone) -> Server:
     return _server(zone, machine)
 
 
+def app_gateway(zone: Zone) -> Server:
+    """Return where the apps of a zone are reached: the cluster's gateway."""
+    cluster: ZoneMachine | None = getattr(zone, "cluster", None)
+    return _server(zone, cluster) if cluster else zone_server(zone)
+
+
 def _server(zone: Zone, machine: ZoneMachine) -> Server:
     return Server(zone.id, machine.name, address(zone.ipv4, machine.host), address(zone.ipv6, machine.host))

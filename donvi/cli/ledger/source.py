@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from donvi.registry import Settings, Unit, city_folder
 from donvi.registry.catalogue import host_names, read_systems
+from donvi.registry.images import read_images
 from donvi.registry.ledger import Line, current, read_ledger
 from donvi.registry.settings import read_posts, read_settings
 from donvi.registry.units import read_units
@@ -44,7 +45,8 @@ def read_source() -> Source:
     """
     folder = city_folder()
     settings = read_settings(folder / "city.yaml")
-    systems = read_systems(folder / "systems", settings, read_posts(folder / "posts.yaml"))
+    posts, images = read_posts(folder / "posts.yaml"), read_images(folder / "images.yaml")
+    systems = read_systems(folder / "systems", settings, posts, images)
     path = folder / "ledger.csv"
     return Source(
         path=path,

@@ -20,8 +20,11 @@ LINK_LOCAL = "ip6 saddr { ::, fe80::/10 } meta l4proto ipv6-icmp accept"
 
 NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept"
 
-ESTABLISHED = "ct state established,related accept"
-"""Answers, and the errors that path MTU discovery needs (RFC 4890, 4.3.1): both belong to an allowed connection."""
+ERRORS = "ct state related accept"
+"""The errors that path MTU discovery needs (RFC 4890, 4.3.1); each quotes a packet of a connection."""
+
+ANSWERS = "ct direction reply accept"
+"""Answers to what the machine itself opened, and errors about it."""
 
 REFUSE_INVALID = "ct state invalid counter name invalid drop"
 

@@ -52,14 +52,29 @@ def flow_sets(identifier: str, flows: Pair) -> list[list[str]]:
     ]
 
 
+def sent_rules(identifier: str, flows: Pair) -> list[str]:
+    """Return the rules that look up what a client sends; none when nothing is allowed."""
+    return _both(f"FAMILY saddr . FAMILY daddr . meta l4proto . th dport @{identifier}", flows)
+
+
 def flow_rules(identifier: str, flows: Pair) -> list[str]:
-    """Return the rules that look the sets up; none when nothing is allowed."""
-    return [flow_rule("ip", f"{identifier}4"), flow_rule("ip6", f"{identifier}6")] if flows.four else []
+    """Return the rules for a client's packets and for the answers to them; none when nothing is allowed.
+
+    An answer needs the flow as much as what it answers: so a flow that goes ends its connections with it.
+    """
+    answers = f"FAMILY daddr . FAMILY saddr . meta l4proto . th sport @{identifier}"
+    return sent_rules(identifier, flows) + _both(answers, flows)
 
 
-def flow_rule(family: str, identifier: str) -> str:
-    """Return the rule that accepts what a set of flows holds."""
-    return f"{family} saddr . {family} daddr . meta l4proto . th dport @{identifier} accept"
+def link_rules(identifier: str, links: Pair) -> list[str]:
+    """Return the same for what a zone's machines may open: sets without a source; none when nothing is allowed."""
+    sent, answers = ((f"FAMILY {a}addr . meta l4proto . th {a}port @{identifier}") for a in ("d", "s"))
+    return _both(sent, links) + _both(answers, links)
+
+
+def _both(condition: str, flows: Pair) -> list[str]:
+    families = (("ip", 4), ("ip6", 6)) if flows.four else ()
+    return [f"{condition.replace('FAMILY', family)}{number} accept" for family, number in families]
 
 
 def _key(first: str, last: str, target: str, flow: Flow) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from donvi.tenancy.firewall.common import (
-    ESTABLISHED,
+    ANSWERS,
+    ERRORS,
     FORGED,
     HOOK_FORWARD,
     HOOK_INGRESS,
@@ -18,7 +19,7 @@ from donvi.tenancy.firewall.common import (
     REFUSE_INVALID,
     ingress,
 )
-from donvi.tenancy.firewall.flows import flow_rules, flow_sets, unit_flows
+from donvi.tenancy.firewall.flows import flow_rules, flow_sets, sent_rules, unit_flows
 from donvi.tenancy.firewall.text import (
     SOURCE4,
     SOURCE6,
@@ -55,7 +56,7 @@ def gateway_ruleset(tenancy: Tenancy) -> str:
 
     A packet must come from an address of its interface, then an interface's segment decides: what the catalogue's flows
     name passes to the system's address and port, nothing else, not even to another segment of the unit. From the city
-    comes only what belongs to a connection that the unit opened.
+    come only answers, and they need the flow too: with it go the connections that it allowed, in the same transaction.
     """
     local = [segment for segment in tenancy.segments if segment.kind != TRANSIT]
     kinds = sorted({segment.kind for segment in local})
@@ -112,7 +113,13 @@ def _segment(tenancy: Tenancy, kind: str) -> list[list[str]]:
 
 def _dispatch(local: Iterable[Segment]) -> list[list[str]]:
     chains = [Element(f'"{s.interface}"', s.id, f"goto from_{name(s.kind)}") for s in local]
-    forward = [ESTABLISHED, REFUSE_INVALID, "iifname vmap @segments", "counter name inbound_denied"]
+    forward = [
+        ERRORS,
+        REFUSE_INVALID,
+        "ct direction reply oifname vmap @segments",
+        "iifname vmap @segments",
+        "counter name inbound_denied",
+    ]
     return [
         verdict_map("segments", chains),
         chain("ingress", ingress(("sources",)), HOOK_INGRESS),
@@ -127,7 +134,8 @@ def _own(tenancy: Tenancy) -> list[list[str]]:
     received = [
         'iifname "lo" accept',
         NEIGHBOURS,
-        ESTABLISHED,
+        ERRORS,
+        ANSWERS,
         REFUSE_INVALID,
         OPERATOR,
         "iifname @served meta l4proto . th dport @services accept",
@@ -141,8 +149,8 @@ def _own(tenancy: Tenancy) -> list[list[str]]:
         'oifname "lo" accept',
         ERRORS4,
         ERRORS6,
-        "ct state established accept",
-        *flow_rules("gateway_flows", flows),
+        ANSWERS,
+        *sent_rules("gateway_flows", flows),
         "counter name output_denied",
     ]
     return [

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from donvi.tenancy.firewall.common import (
-    ESTABLISHED,
+    ANSWERS,
+    ERRORS,
     FORGED,
     HOOK_FORWARD,
     HOOK_INGRESS,
@@ -22,7 +23,7 @@ from donvi.tenancy.firewall.common import (
     REFUSE_INVALID,
     ingress,
 )
-from donvi.tenancy.firewall.flows import Pair, flow_rules, unit_flows, zone_links
+from donvi.tenancy.firewall.flows import Pair, flow_rules, link_rules, unit_flows, zone_links
 from donvi.tenancy.firewall.text import (
     FLOW4,
     FLOW6,
@@ -144,11 +145,20 @@ def _base(platform: Platform, links: dict[str, Pair]) -> list[list[str]]:
     ]
     for zone in zones:
         blocks += _zone(zone, links[zone.id])
-    forward = [ESTABLISHED, REFUSE_INVALID, "iifname vmap @units", "iifname vmap @zones", "counter name stray_denied"]
+    forward = [
+        ERRORS,
+        REFUSE_INVALID,
+        "ct direction reply oifname vmap @units",
+        "ct direction reply oifname vmap @zones",
+        "iifname vmap @units",
+        "iifname vmap @zones",
+        "counter name stray_denied",
+    ]
     received = [
         'iifname "lo" accept',
         NEIGHBOURS,
-        ESTABLISHED,
+        ERRORS,
+        ANSWERS,
         REFUSE_INVALID,
         OPERATOR,
         "icmp type echo-request accept",
@@ -169,10 +179,7 @@ def _zone(zone: ZoneNetwork, links: Pair) -> list[list[str]]:
     denied = f"counter name from_{identifier}_denied drop"
     if not links.four:
         return [chain(f"from_{identifier}", [denied])]
-    rules = [
-        f"{family} daddr . meta l4proto . th dport @{identifier}_links{number} accept"
-        for family, number in (("ip", 4), ("ip6", 6))
-    ]
+    rules = link_rules(f"{identifier}_links", links)
     return [
         named_set(f"{identifier}_links4", LINK4, links.four, interval=False),
         named_set(f"{identifier}_links6", LINK6, links.six, interval=False),
