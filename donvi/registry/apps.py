@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from donvi.registry.documents import Document
-    from donvi.registry.model import AppRule, System
+    from donvi.registry.model import AppRule, Settings, System
 
 GATEWAY_PORT = 443
 """Where the cluster's gateway takes connections for every app."""
 
 
-def check_apps(document: Document, system: System) -> None:
+def check_apps(document: Document, system: System, settings: Settings) -> None:
     """Refuse an app that could never run or be reached.
 
     :raises DataError: at the value that is wrong.
@@ -20,6 +20,10 @@ def check_apps(document: Document, system: System) -> None:
     if len(system.apps) > 1:
         message = f"system {system.id!r} has a second app, and its flows could end at either"
         raise document.error("$.apps[1]", message, "give the second app a system of its own")
+    zone = next(zone for zone in settings.zones if zone.id == system.zone)
+    if system.apps and zone.cluster is None:
+        message = f"zone {zone.id!r} has no cluster for the app of system {system.id!r}"
+        raise document.error("$.apps", message, "give the zone a `cluster` in city.yaml, or choose a zone that has one")
     if system.apps and system.service:
         message = f"system {system.id!r} has both an app of each unit and a service of the city"
         raise document.error("$.apps", message, "give one of them a system of its own")

@@ -105,7 +105,7 @@ def _check_parts(document: Document, system: System, settings: Settings) -> None
     for index, certificate in enumerate(system.certificates):
         if bool(certificate.usages) != (certificate.purpose != "seal"):
             raise document.error(f"$.certificates[{index}]", "a seal has no usages, any other certificate has some")
-    check_apps(document, system)
+    check_apps(document, system, settings)
 
 
 def _target(system: System, flow: FlowRule, settings: Settings) -> Zone:

@@ -53,9 +53,10 @@ def zone_server(zone: Zone) -> Server:
 
 
 def app_gateway(zone: Zone) -> Server:
-    """Return where the apps of a zone are reached: the cluster's gateway."""
-    cluster: ZoneMachine | None = getattr(zone, "cluster", None)
-    return _server(zone, cluster) if cluster else zone_server(zone)
+    """Return where the apps of a zone are reached: the cluster's gateway; the registry made sure that there is one."""
+    if zone.cluster is None:
+        raise ValueError(f"zone {zone.id} has no cluster")
+    return _server(zone, zone.cluster)
 
 
 def _server(zone: Zone, machine: ZoneMachine) -> Server:
