@@ -44,7 +44,9 @@ def site_page(city: City, facts: UnitFacts, host: str) -> SitePage:
 
 def week(schedule: Schedule) -> tuple[SiteHours, ...]:
     """Return the whole week, Monday first; days that follow each other and have the same hours are one line."""
-    hours = {day: (_times(row.morning), _times(row.afternoon)) for row in schedule.open for day in row.days}
+    hours: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+        day: (_times(row.morning), _times(row.afternoon)) for row in schedule.open for day in row.days
+    }
     lines: list[SiteHours] = []
     for day in DAYS:
         morning, afternoon = hours.get(day, ((), ()))
