@@ -6,7 +6,22 @@ renewal, revocation). What stays out: Vault's API (``donvi.backends.vault``), SS
 
 from donvi.backends.pki.archive import Archive, Entry
 from donvi.backends.pki.authority import Authority, Standing
-from donvi.backends.pki.facts import Facts, facts_of
+from donvi.backends.pki.facts import Facts, facts_of, request_digest, spki_digest
+from donvi.backends.pki.issuer import Issuer, alike, superseded
 from donvi.backends.pki.spec import CertificateSpec, identifier
 
-__all__ = ["Archive", "Authority", "CertificateSpec", "Entry", "Facts", "Standing", "facts_of", "identifier"]
+__all__ = [
+    "Archive",
+    "Authority",
+    "CertificateSpec",
+    "Entry",
+    "Facts",
+    "Issuer",
+    "Standing",
+    "alike",
+    "facts_of",
+    "identifier",
+    "request_digest",
+    "spki_digest",
+    "superseded",
+]
