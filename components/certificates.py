@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from components.base import Component
 from donvi.provider import resources as donvi
+from donvi.tenancy.access import LOGIN
 
 if TYPE_CHECKING:
     import pulumi
 
-    from donvi.tenancy.model import AppRole, Certificate, PkiRole, VaultPolicy
+    from donvi.tenancy.model import AppRole, Certificate, LoginGroup, PkiRole, VaultPath, VaultPolicy
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,13 @@ class CertificatesConfig:
     unit: str
     policies: tuple[VaultPolicy, ...]
     app_roles: tuple[AppRole, ...]
+    login_groups: tuple[LoginGroup, ...]
     pki_roles: tuple[PkiRole, ...]
     certificates: tuple[Certificate, ...]
 
 
 class Certificates(Component):
-    """PKI roles, then policies and the AppRoles that carry them, then certificates signed by the roles."""
+    """PKI roles, then policies, the AppRoles and groups that carry them, then certificates signed by the roles."""
 
     def __init__(self, name: str, config: CertificatesConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("Certificates", name, opts)
@@ -41,6 +43,8 @@ class Certificates(Component):
         self.policies = {spec.name: policy(self, self.unit, spec) for spec in config.policies}
         for app_role in config.app_roles:
             self._app_role(app_role)
+        for group in config.login_groups:
+            self._login_group(group)
         self.certificates = {spec.id: self._certificate(spec) for spec in config.certificates}
         self.finish(serials={id_: certificate.serial for id_, certificate in self.certificates.items()})
 
@@ -56,6 +60,8 @@ class Certificates(Component):
             client=spec.client,
             server=spec.server,
             max_ttl_hours=spec.max_ttl_hours,
+            organization=spec.organization or None,
+            login=spec.login or None,
             opts=self.own(),
         )
         self.keep(role)
@@ -74,6 +80,18 @@ class Certificates(Component):
             opts=self.own([self.policies[name] for name in spec.policies if name in self.policies]),
         )
         self.keep(role)
+
+    def _login_group(self, spec: LoginGroup) -> None:
+        group = donvi.LoginGroup(
+            spec.name,
+            unit=self.unit,
+            key=f"login-group/{LOGIN}/{spec.name}",
+            method=LOGIN,
+            name_=spec.name,
+            policies=spec.policies,
+            opts=self.own([self.policies[name] for name in spec.policies if name in self.policies]),
+        )
+        self.keep(group)
 
     def _certificate(self, spec: Certificate) -> donvi.Certificate:
         role = self.pki_roles.get((spec.mount, spec.role))
@@ -97,9 +115,14 @@ class Certificates(Component):
 
 def policy(component: Component, unit: str, spec: VaultPolicy) -> donvi.Policy:
     """Declare a policy as a child of a component."""
-    rules = [donvi.Rule(path=rule.path, capabilities=list(rule.capabilities)) for rule in spec.rules]
+    rules = [_rule(rule) for rule in spec.rules]
     made = donvi.Policy(
         spec.name, unit=unit, key=f"policy/{spec.name}", name_=spec.name, rules=rules, opts=component.own()
     )
     component.keep(made)
     return made
+
+
+def _rule(spec: VaultPath) -> donvi.Rule:
+    rule = donvi.Rule(path=spec.path, capabilities=list(spec.capabilities))
+    return donvi.Rule(**rule, denied=list(spec.denied)) if spec.denied else rule

@@ -61,7 +61,14 @@ class UnitTenancy(Component):
         )
         self.certificates = Certificates(
             "certificates",
-            CertificatesConfig(unit.code, tenancy.policies, tenancy.app_roles, tenancy.pki_roles, tenancy.certificates),
+            CertificatesConfig(
+                unit.code,
+                tenancy.policies,
+                tenancy.app_roles,
+                tenancy.login_groups,
+                tenancy.pki_roles,
+                tenancy.certificates,
+            ),
             self.own(),
         )
         self.names = Names(

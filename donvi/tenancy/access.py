@@ -13,13 +13,10 @@ from donvi.tenancy import names
 from donvi.tenancy.model import LoginGroup, PkiRole, VaultPath, VaultPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from donvi.registry import City
     from donvi.tenancy.model import UnitFacts
-
-SYSTEM = "web-portal"
-ROLE = "admin"
-ADMINISTRATORS = f"{SYSTEM}-{ROLE}"
-"""The group, one in every unit, whose members get into their unit's namespaces."""
 
 MOUNT = "pki-cluster"
 LOGIN = "ldap"
@@ -33,15 +30,18 @@ def person_role(code: str) -> str:
     return f"unit-{code}-person"
 
 
-def has_administrators(city: City) -> bool:
-    """Say whether the catalogue has the role at all."""
-    system = city.systems.get(SYSTEM)
-    return system is not None and any(role.id == ROLE for role in system.roles)
+def administrators(city: City) -> str:
+    """Return the group, one in every unit, whose members get into their unit's namespaces; "" when there is none.
+
+    It is that of the role to which the catalogue gives something in the cluster.
+    """
+    return next((f"{system}-{role}" for system, role in _roles(city)), "")
 
 
 def pki_roles(city: City, facts: UnitFacts) -> tuple[PkiRole, ...]:
     """Return the role by which the unit's people get certificates for the cluster."""
-    if not has_administrators(city):
+    found = next(_roles(city), None)
+    if found is None:
         return ()
     role = PkiRole(
         mount=MOUNT,
@@ -51,7 +51,7 @@ def pki_roles(city: City, facts: UnitFacts) -> tuple[PkiRole, ...]:
         client=True,
         server=False,
         max_ttl_hours=TTL_HOURS,
-        organization=names.cluster_group(facts.code, SYSTEM, ROLE),
+        organization=names.cluster_group(facts.code, *found),
         login=LOGIN,
     )
     return (role,)
@@ -70,3 +70,7 @@ def login_groups(city: City, facts: UnitFacts) -> tuple[LoginGroup, ...]:
     """Return who gets that policy: the unit's group, which Vault knows by the unit's code."""
     granted = tuple(policy.name for policy in policies(city, facts))
     return (LoginGroup(name=facts.code, policies=granted),) if granted else ()
+
+
+def _roles(city: City) -> Iterator[tuple[str, str]]:
+    return ((system.id, role.id) for system in city.systems.values() for role in system.roles if role.cluster)

@@ -31,7 +31,7 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_platform_tsig_key": names.tsig_key("platform"),
         "donvi_systems": [_system(city, system) for system in city.systems.values() if _stands_in(system)],
         "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in {*MOUNTS.values(), access.MOUNT}}),
-        "donvi_cluster_administrators": access.ADMINISTRATORS,
+        "donvi_cluster_administrators": access.administrators(city),
         "donvi_transit_keys": ["platform"],
         "donvi_zone_services": [_zone_service(city, name, server) for name, server in zone_services(city).items()],
         "donvi_zones": [zones[name] for name in sorted(zones)],

@@ -49,6 +49,18 @@ def test_what_was_rendered_is_read_back_with_its_owner() -> None:
     }
 
 
+def test_a_parameter_that_no_request_may_have_is_rendered_and_read_back() -> None:
+    rules = (PathRule(path="pki/sign/x", capabilities=("update",), denied=("not_after", "format")),)
+    text = render(Owner("26506", "policy/x"), rules)
+    assert '"not_after" = []' in text
+    assert parse(text).rules[0].denied == ("format", "not_after")
+    assert parse('{"path": {"a": {"capabilities": ["read"], "denied_parameters": {"b": []}}}}').rules[0].denied == (
+        "b",
+    )
+    with pytest.raises(DataError):
+        parse('path "a" { capabilities = ["read"] denied_parameters = { "b" = ["one value only"] } }')
+
+
 @pytest.mark.parametrize(
     "text",
     [

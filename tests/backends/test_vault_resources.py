@@ -12,6 +12,8 @@ from donvi.errors import BackendError, ConflictError, PermissionDeniedError
 from donvi.provider.handlers.vault import (
     AppRoleHandler,
     AppRoleInputs,
+    LoginGroupHandler,
+    LoginGroupInputs,
     PkiRoleHandler,
     PkiRoleInputs,
     PkiUrlsHandler,
@@ -48,6 +50,20 @@ PKI_ROLE = PkiRoleInputs(
     server=True,
     max_ttl_hours=2160,
 )
+PERSON_ROLE = PkiRoleInputs(
+    unit="26506",
+    key="pki-role/pki-cluster/unit-26506-person",
+    mount="pki-cluster",
+    name="unit-26506-person",
+    client=True,
+    server=False,
+    max_ttl_hours=1,
+    organization="unit:26506:web-portal-admin",
+    login="ldap",
+)
+LOGIN_GROUP = LoginGroupInputs(
+    unit="26506", key="login-group/ldap/26506", method="ldap", name="26506", policies=("unit-26506-person",)
+)
 PKI_URLS = PkiUrlsInputs(
     unit="platform",
     key="pki-urls/pki-service",
@@ -59,10 +75,12 @@ TRANSIT_KEY = TransitKeyInputs(unit="platform", key="transit-key/26506-vung-tau"
 EVERY = [
     pytest.param(AppRoleHandler(), APP_ROLE, "unit-26506", id="AppRole"),
     pytest.param(PkiRoleHandler(), PKI_ROLE, "pki-gateway/unit-26506-gateway", id="PkiRole"),
+    pytest.param(PkiRoleHandler(), PERSON_ROLE, "pki-cluster/unit-26506-person", id="PkiRole of people"),
+    pytest.param(LoginGroupHandler(), LOGIN_GROUP, "ldap/26506", id="LoginGroup"),
     pytest.param(PkiUrlsHandler(), PKI_URLS, "pki-service", id="PkiUrls"),
     pytest.param(TransitKeyHandler(), TRANSIT_KEY, "26506-vung-tau", id="TransitKey"),
 ]
-DELETED = EVERY[:3]
+DELETED = EVERY[:-1]
 
 
 @pytest.fixture
@@ -110,7 +128,12 @@ def test_deleting_leaves_neither_object_nor_mark_and_may_be_repeated(
     handler.delete(services, identifier, inputs)
     handler.delete(services, identifier, inputs)
     assert handler.read(services, identifier, inputs) is None
-    kind = {"AppRoleInputs": "app-role", "PkiRoleInputs": "pki-role", "PkiUrlsInputs": "pki-urls"}
+    kind = {
+        "AppRoleInputs": "app-role",
+        "LoginGroupInputs": "login-group",
+        "PkiRoleInputs": "pki-role",
+        "PkiUrlsInputs": "pki-urls",
+    }
     assert services.vault.owner_read(kind[type(inputs).__name__], identifier) is None
 
 
@@ -184,6 +207,29 @@ def test_a_role_loosened_by_hand_is_seen_and_tightened(services: Services, own_v
     assert again.inputs == PKI_ROLE
 
 
+def test_a_role_of_people_that_lets_them_name_anybody_is_seen_and_tightened(
+    services: Services, own_vault: VaultServer
+) -> None:
+    handler, identifier = PkiRoleHandler(), "pki-cluster/unit-26506-person"
+    handler.create(services, PERSON_ROLE)
+    loose = {"allowed_domains_template": False, "allowed_domains": ["donvi-apply"], "organization": ["donvi:apply"]}
+    own_vault.root.request("post", "pki-cluster/roles/unit-26506-person", loose)
+    found = handler.read(services, identifier, PERSON_ROLE)
+    assert found is not None
+    assert (found.inputs.login, found.inputs.organization) == ("", "donvi:apply")
+    handler.update(services, identifier, found.inputs, PERSON_ROLE)
+    again = handler.read(services, identifier, PERSON_ROLE)
+    assert again is not None
+    assert again.inputs == PERSON_ROLE
+
+
+def test_a_role_for_a_login_that_vault_has_not_got_names_the_remedy(services: Services) -> None:
+    with pytest.raises(BackendError, match="no login method at kerberos") as refused:
+        PkiRoleHandler().create(services, replace(PERSON_ROLE, login="kerberos"))
+    assert "datacentre" in refused.value.hint
+    services.vault.owner_release("pki-role", "pki-cluster/unit-26506-person")
+
+
 def test_an_identity_loosened_by_hand_is_seen(services: Services, own_vault: VaultServer) -> None:
     handler = AppRoleHandler()
     handler.create(services, APP_ROLE)
@@ -231,6 +277,9 @@ def test_a_stacks_key_survives_its_resource(services: Services) -> None:
         (PkiRoleHandler(), replace(PKI_ROLE, allowed_domains=()), ["allowedDomains"]),
         (PkiRoleHandler(), replace(PKI_ROLE, allowed_uris=("urn:donvi:unit:*",)), ["allowedUris[0]"]),
         (PkiRoleHandler(), replace(PKI_ROLE, max_ttl_hours=0), ["maxTtlHours"]),
+        (PkiRoleHandler(), replace(PERSON_ROLE, allowed_domains=("x.tphcm.test",)), ["allowedDomains"]),
+        (PkiRoleHandler(), replace(PERSON_ROLE, organization="a,system:masters"), ["organization"]),
+        (LoginGroupHandler(), replace(LOGIN_GROUP, policies=("root",)), ["policies"]),
         (PkiUrlsHandler(), replace(PKI_URLS, crl=("ldap://x",)), ["crl[0]"]),
         (TransitKeyHandler(), replace(TRANSIT_KEY, name="Vũng Tàu"), ["name"]),
     ],

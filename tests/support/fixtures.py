@@ -8,11 +8,12 @@ import pytest
 
 from donvi.deployment import Deployment, DirectoryPlace, DnsPlace, Machine, MailPlace, VaultPlace
 from donvi.provider.services import Services
-from tests.support import dns_server, ssh_server, vault_server
+from tests.support import directory_server, dns_server, ssh_server, vault_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.directory_server import DirectoryServer
     from tests.support.dns_server import DnsServer
     from tests.support.ssh_server import SshServer
     from tests.support.vault_server import VaultServer
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 def own_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
     """A Vault in memory; OpenBao, or what ``DONVI_TEST_VAULT`` names."""
     with vault_server.running(tmp_path_factory.mktemp("vault")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def own_directory(tmp_path_factory: pytest.TempPathFactory, own_vault: VaultServer) -> Iterator[DirectoryServer]:
+    """A slapd with two units, by whose accounts people log in to the own Vault, each unit with its own group there."""
+    with directory_server.running(tmp_path_factory.mktemp("slapd"), own_vault.authority) as server:
+        own_vault.root.post("auth/ldap/config", directory_server.login_settings(server, own_vault.authority))
         yield server
 
 

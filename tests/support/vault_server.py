@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,18 +19,23 @@ from typing import TYPE_CHECKING
 import requests
 
 from donvi.backends.vault import VaultClient
+from lab import tools
+from lab.settings import LabSettings
 from tests.support.ca import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VARIABLE = "DONVI_TEST_VAULT"
-PKI_MOUNTS = ("pki-gateway", "pki-service")
+PKI_MOUNTS = ("pki-cluster", "pki-gateway", "pki-service")
 
 APPLY = """
 path "kv/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "auth/approle/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "auth/ldap/groups/*" { capabilities = ["create", "read", "update", "delete"] }
+path "sys/auth" { capabilities = ["read"] }
+path "pki-cluster/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "pki-gateway/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "pki-service/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "transit/*" { capabilities = ["create", "read", "update", "list"] }
@@ -48,6 +54,9 @@ path "kv/data/owners/*" { capabilities = ["read"] }
 path "sys/policies/acl/*" { capabilities = ["read"] }
 path "auth/approle/role/+" { capabilities = ["read"] }
 path "auth/approle/role/+/role-id" { capabilities = ["read"] }
+path "auth/ldap/groups/+" { capabilities = ["read"] }
+path "sys/auth" { capabilities = ["read"] }
+path "pki-cluster/roles/*" { capabilities = ["read"] }
 path "pki-gateway/roles/*" { capabilities = ["read"] }
 path "pki-service/config/urls" { capabilities = ["read"] }
 """
@@ -108,6 +117,7 @@ def running(folder: Path) -> Iterator[VaultServer]:
     ca_file = folder / "root.crt"
     ca_file.write_text(authority.pem)
     certificate, key = authority.server(folder, "vault")
+    plugin = ldap_plugin()
     port = free_port()
     listener = {"address": f"127.0.0.1:{port}", "tls_cert_file": str(certificate), "tls_key_file": str(key)}
     configuration: dict[str, object] = {
@@ -115,6 +125,8 @@ def running(folder: Path) -> Iterator[VaultServer]:
         "listener": {"tcp": listener},
         "api_addr": f"https://127.0.0.1:{port}",
     }
+    if plugin is not None:
+        configuration["plugin_directory"] = str(plugin.parent)
     if flavour == "Vault":
         configuration["disable_mlock"] = True  # OpenBao no longer knows the word
     (folder / "vault.json").write_text(json.dumps(configuration))
@@ -128,12 +140,27 @@ def running(folder: Path) -> Iterator[VaultServer]:
         )
         server.unseal()
         _set_up(server)
+        if plugin is not None:
+            _enable_ldap(server, plugin)
         yield server
         server.root.close()
     finally:
         process.terminate()
         process.wait(20)
         log.close()
+
+
+def ldap_plugin() -> Path | None:
+    """Return the plugin for logins by the directory, if it was ever built."""
+    settings = LabSettings.from_environment()
+    found = tools.folder(settings, tools.OPENBAO_LDAP) / next(iter(tools.OPENBAO_LDAP.programs))
+    return found if found.exists() else None
+
+
+def _enable_ldap(server: VaultServer, plugin: Path) -> None:
+    digest = hashlib.sha256(plugin.read_bytes()).hexdigest()
+    server.root.post("sys/plugins/catalog/auth/ldap", {"command": plugin.name, "sha256": digest})
+    server.root.post("sys/auth/ldap", {"type": "ldap"})
 
 
 def _initialise(address: str, ca_file: str, process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:

@@ -10,20 +10,28 @@ from typing import Any
 
 from cryptography import x509
 from msgspec import Struct
+from msgspec.structs import replace
 
-from donvi.backends.vault.transport import MissingError, Transport, escape
+from donvi.backends.vault.logins import Logins
+from donvi.backends.vault.transport import MissingError, escape
 
 HOUR = 3600
 
 
 class PkiRoleSpec(Struct, frozen=True, kw_only=True):
-    """What certificates of a role may say: these exact names and URIs, never a wildcard or an address."""
+    """What certificates of a role may say: these exact names and URIs, never a wildcard or an address.
+
+    :ivar organization: what every subject says; "" for nothing.
+    :ivar login: login method, e.g. ``ldap``: instead of ``allowed_domains``, the one name is the caller's own there.
+    """
 
     allowed_domains: tuple[str, ...]
     allowed_uris: tuple[str, ...]
     client: bool
     server: bool
     max_ttl_hours: int
+    organization: str = ""
+    login: str = ""
 
 
 class Signed(Struct, frozen=True):
@@ -46,7 +54,7 @@ def serial_hex(number: int) -> str:
     return digits.zfill(len(digits) + len(digits) % 2)
 
 
-class Pki(Transport):
+class Pki(Logins):
     """One method per call; ``mount`` is the engine's mount, e.g. ``pki-gateway``."""
 
     def pki_role_read(self, mount: str, name: str) -> PkiRoleSpec | None:
@@ -56,27 +64,33 @@ class Pki(Transport):
             return None
         allowed = tuple(sorted(data.get("allowed_domains") or ()))
         uris = tuple(sorted(data.get("allowed_uri_sans") or ()))
-        client, server = bool(data.get("client_flag")), bool(data.get("server_flag"))
+        login = self._login_of(allowed) if data.get("allowed_domains_template") else ""
         spec = PkiRoleSpec(
-            allowed_domains=allowed,
+            allowed_domains=() if login else allowed,
             allowed_uris=uris,
-            client=client,
-            server=server,
+            client=bool(data.get("client_flag")),
+            server=bool(data.get("server_flag")),
             max_ttl_hours=_seconds(data.get("max_ttl")) // HOUR,
+            organization=",".join(data.get("organization") or ()),
+            login=login,
         )
-        wanted = _role_settings(spec)
+        wanted = _role_settings(spec, allowed)
         odd = [f"({key}={data[key]})" for key in sorted(wanted) if key in data and not _same(data[key], wanted[key])]
-        return PkiRoleSpec(
-            allowed_domains=(*allowed, *odd),
-            allowed_uris=uris,
-            client=client,
-            server=server,
-            max_ttl_hours=spec.max_ttl_hours,
-        )
+        return replace(spec, allowed_domains=(*spec.allowed_domains, *odd))
 
     def pki_role_write(self, mount: str, name: str, spec: PkiRoleSpec) -> None:
-        """Make a role, or change it to the specification."""
-        self.post(f"{escape(mount)}/roles/{escape(name)}", _role_settings(spec))
+        """Make a role, or change it to the specification.
+
+        :raises MissingError: it is for a login method that Vault hasn't got.
+        """
+        domains = (_own_name(self.auth_accessor(spec.login)),) if spec.login else spec.allowed_domains
+        self.post(f"{escape(mount)}/roles/{escape(name)}", _role_settings(spec, domains))
+
+    def _login_of(self, domains: tuple[str, ...]) -> str:
+        """Return the login method whose callers' own names these are; "" when they are anything else."""
+        return next(
+            (login for login, accessor in self.auth_accessors().items() if domains == (_own_name(accessor),)), ""
+        )
 
     def pki_role_delete(self, mount: str, name: str) -> None:
         """Delete a role; what it signed stays valid."""
@@ -139,10 +153,17 @@ class Pki(Transport):
         return frozenset(serial_hex(entry.serial_number) for entry in x509.load_der_x509_crl(der))
 
 
-def _role_settings(spec: PkiRoleSpec) -> dict[str, Any]:
+def _own_name(accessor: str) -> str:
+    """Return what Vault replaces by the caller's name at the login method of that accessor."""
+    return f"{{{{identity.entity.aliases.{accessor}.name}}}}"
+
+
+def _role_settings(spec: PkiRoleSpec, domains: tuple[str, ...]) -> dict[str, Any]:
     """Return every setting that matters for safety, so that a hand-loosened role is seen and repaired."""
     return {
-        "allowed_domains": sorted(spec.allowed_domains),
+        "allowed_domains": sorted(domains),
+        "allowed_domains_template": bool(spec.login),
+        "organization": [spec.organization] if spec.organization else [],
         "allow_bare_domains": True,
         "allow_subdomains": False,
         "allow_glob_domains": False,
@@ -167,6 +188,8 @@ def _role_settings(spec: PkiRoleSpec) -> dict[str, Any]:
         "key_bits": 256,
         "no_store": True,
         "generate_lease": False,
+        # without it whoever signs may ask for any end; HashiCorp's Vault doesn't know the word (see `denied` of rules)
+        "not_after_bound": "ttl-limited",
         "ttl": spec.max_ttl_hours * HOUR,
         "max_ttl": spec.max_ttl_hours * HOUR,
     }

@@ -7,15 +7,16 @@ The text's first line is the owner mark::
       capabilities = ["read"]
     }
 
-Read back are this form, the same written by hand with other spaces and comments, and Vault's JSON form. Whatever says
-more than paths and capabilities (``allowed_parameters``, ``min_wrapping_ttl`` …) is not expressible as our rules.
+A rule may also refuse parameters of requests, whatever their value (``denied_parameters``). Read back are this form,
+the same written by hand with other spaces and comments, and Vault's JSON form. Whatever says more
+(``allowed_parameters``, ``min_wrapping_ttl`` …) is not expressible as our rules.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -36,11 +37,15 @@ _WORD = re.compile(
 )
 
 
-class PathRule(Struct, frozen=True, rename="camel"):
-    """What may be done below one path; ``*`` at the end and ``+`` for a part are Vault's own patterns."""
+class PathRule(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What may be done below one path; ``*`` at the end and ``+`` for a part are Vault's own patterns.
+
+    :ivar denied: parameters that no request may have.
+    """
 
     path: str
     capabilities: tuple[str, ...]
+    denied: tuple[str, ...] = ()
 
 
 class Policy(Struct, frozen=True):
@@ -53,7 +58,14 @@ class Policy(Struct, frozen=True):
 def canonical(rules: Iterable[PathRule]) -> tuple[PathRule, ...]:
     """Sort rules by path and each rule's capabilities by name."""
     sorted_rules = sorted(rules, key=lambda rule: rule.path)
-    return tuple(PathRule(path=rule.path, capabilities=tuple(sorted(set(rule.capabilities)))) for rule in sorted_rules)
+    return tuple(
+        PathRule(
+            path=rule.path,
+            capabilities=tuple(sorted(set(rule.capabilities))),
+            denied=tuple(sorted(set(rule.denied))),
+        )
+        for rule in sorted_rules
+    )
 
 
 def render(owner: Owner, rules: Iterable[PathRule]) -> str:
@@ -62,7 +74,9 @@ def render(owner: Owner, rules: Iterable[PathRule]) -> str:
     for rule in canonical(rules):
         capabilities = ", ".join(json.dumps(name) for name in rule.capabilities)
         path = json.dumps(rule.path, ensure_ascii=False)
-        blocks.append(f"path {path} {{\n  capabilities = [{capabilities}]\n}}\n")
+        names = "".join(f"    {json.dumps(name)} = []\n" for name in rule.denied)
+        denied = f"  denied_parameters = {{\n{names}  }}\n" if names else ""
+        blocks.append(f"path {path} {{\n  capabilities = [{capabilities}]\n{denied}}}\n")
     return "".join(blocks)
 
 
@@ -112,14 +126,21 @@ def _from_json(text: str) -> list[PathRule]:
     document = json.loads(text)
     if set(document) != {"path"}:
         raise ValueError(text)
-    return [_rule(path, block["capabilities"], block) for path, block in document["path"].items()]
+    return [_from_block(path, block) for path, block in document["path"].items()]
 
 
-def _rule(path: str, capabilities: Iterable[str], block: Iterable[str]) -> PathRule:
-    names = tuple(capabilities)
-    if set(block) != {"capabilities"} or not CAPABILITIES.issuperset(names):
+def _from_block(path: str, block: dict[str, Any]) -> PathRule:
+    denied = block.get("denied_parameters", {})
+    if not set(block) <= {"capabilities", "denied_parameters"} or any(values != [] for values in denied.values()):
         raise ValueError(path)
-    return PathRule(path=path, capabilities=names)
+    return _rule(path, block["capabilities"], denied)
+
+
+def _rule(path: str, capabilities: Iterable[str], denied: Iterable[str]) -> PathRule:
+    names = tuple(capabilities)
+    if not CAPABILITIES.issuperset(names):
+        raise ValueError(path)
+    return PathRule(path=path, capabilities=names, denied=tuple(denied))
 
 
 def _from_hcl(text: str) -> list[PathRule]:
@@ -130,9 +151,25 @@ def _from_hcl(text: str) -> list[PathRule]:
             raise ValueError(word)
         path = _text(next(words))
         _expect(words, "{", "capabilities", "=", "[")
-        rules.append(_rule(path, _capabilities(words), ["capabilities"]))
-        _expect(words, "}")
+        capabilities = tuple(_capabilities(words))
+        rules.append(_rule(path, capabilities, _denied(words)))
     return rules
+
+
+def _denied(words: Iterator[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the parameters that the rest of a rule refuses; a value that is refused alone isn't expressible."""
+    first = next(words)[1]
+    if first == "}":
+        return ()
+    if first != "denied_parameters":
+        raise ValueError(first)
+    _expect(words, "=", "{")
+    names = []
+    while (word := next(words))[1] != "}":
+        names.append(_text(word))
+        _expect(words, "=", "[", "]")
+    _expect(words, "}")
+    return tuple(names)
 
 
 def _words(text: str) -> Iterator[tuple[str, str]]:

@@ -1,16 +1,17 @@
-"""Who may do what in Vault: policies and AppRoles.
+"""Who may do what in Vault: policies, AppRoles of machines, groups of people.
 
-A policy carries its owner mark in its text, an AppRole in KV.
+A policy carries its owner mark in its text, the others in KV.
 """
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from donvi.backends import vault as backend
 from donvi.backends.vault import AppRoleSpec, Owner, PathRule
-from donvi.errors import DataError
+from donvi.errors import DataError, UsageError
 from donvi.provider.handler import Failure, Found, Handler, Inputs, Result, handler
 from donvi.provider.handlers.marks import (
     Marked,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 POLICY = "donvi:vault:Policy"
 APP_ROLE = "donvi:vault:AppRole"
+LOGIN_GROUP = "donvi:vault:LoginGroup"
+
+_PARAMETER = re.compile(r"\A[a-z][a-z0-9_]*\Z")
 
 
 class PolicyInputs(Inputs, frozen=True, kw_only=True):
@@ -54,6 +58,9 @@ class PolicyHandler(Handler[PolicyInputs]):
             if rule.path in seen:
                 yield Failure(f"{where}.path", f"{rule.path} has a rule already: put its capabilities into one rule")
             seen.add(rule.path)
+            for name in rule.denied:
+                if not _PARAMETER.match(name):
+                    yield Failure(f"{where}.denied", f"{name!r} is no parameter of a request, such as not_after")
             if not rule.capabilities or not backend.CAPABILITIES.issuperset(rule.capabilities):
                 known = ", ".join(sorted(backend.CAPABILITIES))
                 yield Failure(f"{where}.capabilities", f"{list(rule.capabilities)}: use at least one of {known}")
@@ -102,10 +109,13 @@ class PolicyHandler(Handler[PolicyInputs]):
         return Result(new.name)
 
 
-def _sorted_rules(rules: JSON) -> list[tuple[str, list[str]]]:
+def _sorted_rules(rules: JSON) -> list[tuple[str | list[str], ...]]:
     if not isinstance(rules, list):
         return []
-    return sorted((str(rule["path"]), sorted(map(str, rule["capabilities"]))) for rule in rules)  # type: ignore[index,call-overload,arg-type]
+    return sorted(
+        (str(rule["path"]), *(sorted(map(str, rule.get(name) or ())) for name in ("capabilities", "denied")))  # type: ignore[index,union-attr,call-overload,arg-type]
+        for rule in rules
+    )
 
 
 class AppRoleInputs(Inputs, frozen=True, kw_only=True):
@@ -203,3 +213,66 @@ def _cidr_fault(cidr: str) -> str:
         except ValueError:
             return f"{cidr!r} is not a network: write it as 10.1.0.0/20 or fd9b:…/56"
     return ""
+
+
+class LoginGroupInputs(Inputs, frozen=True, kw_only=True):
+    """What members of a group may do once they log in by a method, e.g. ``ldap``."""
+
+    method: str
+    name: str
+    policies: tuple[str, ...]
+
+
+@handler(LOGIN_GROUP, inputs=LoginGroupInputs, replace_on={"method", "name"})
+class LoginGroupHandler(Handler[LoginGroupInputs]):
+    """A group as the login method knows it. Its id is ``<method>/<name>``."""
+
+    def check(self, new: LoginGroupInputs) -> Iterable[Failure]:
+        """Refuse what Vault would bend, and the root policy."""
+        yield from name_failures(new.method, "method")
+        yield from name_failures(new.name)
+        if "root" in new.policies:
+            yield Failure("policies", "root is for nobody's people: name the unit's own policy")
+
+    def same(self, name: str, old: JSON, new: JSON) -> bool:
+        """Compare policies without regard to their order."""
+        return old == new or same_set(old, new)
+
+    def create(self, services: Services, new: LoginGroupInputs) -> Result:
+        """Mark the group, then write it."""
+        vault, identifier = services.vault, f"{new.method}/{new.name}"
+        self._mark(vault, identifier).claim(new, lambda: vault.login_group_read(new.method, new.name) is not None)
+        return self._write(vault, new)
+
+    def read(self, services: Services, id: str, known: LoginGroupInputs | None) -> Found | None:
+        """Return the group's policies as they are."""
+        method, _, name = id.rpartition("/")
+        if not method:
+            raise UsageError(f"{id!r} is not the id of a login group", hint="write it as <method>/<name>")
+        policies = services.vault.login_group_read(method, name)
+        if policies is None:
+            return None
+        owner = self._mark(services.vault, id).found(known)
+        spelt = spelled(known.policies if known else None, policies)
+        return Found(id, LoginGroupInputs(unit=owner.unit, key=owner.key, method=method, name=name, policies=spelt))
+
+    def update(self, services: Services, id: str, old: LoginGroupInputs, new: LoginGroupInputs) -> Result:
+        """Change the policies; who is logged in keeps the old ones until the token ends."""
+        self._mark(services.vault, id).keep(old, new)
+        return self._write(services.vault, new)
+
+    def delete(self, services: Services, id: str, old: LoginGroupInputs) -> None:
+        """Forget the group, then its mark."""
+        mark = self._mark(services.vault, id)
+        if mark.ours(old):
+            services.vault.login_group_delete(old.method, old.name)
+            mark.release()
+
+    @staticmethod
+    def _mark(vault: VaultClient, name: str) -> Marked:
+        return Marked(vault, "login-group", name, LOGIN_GROUP)
+
+    @staticmethod
+    def _write(vault: VaultClient, new: LoginGroupInputs) -> Result:
+        vault.login_group_write(new.method, new.name, new.policies)
+        return Result(f"{new.method}/{new.name}")

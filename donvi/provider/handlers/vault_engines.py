@@ -23,17 +23,24 @@ TRANSIT_KEY = "donvi:vault:TransitKey"
 
 _DOMAIN = re.compile(r"\A(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}\Z")
 
+_ORGANIZATION = re.compile(r"\A(?:[A-Za-z0-9][A-Za-z0-9:-]{0,62})?\Z")
+
 
 class PkiRoleInputs(Inputs, frozen=True, kw_only=True):
-    """What certificates of a role may say."""
+    """What certificates of a role may say: exact names, or the name of whoever logged in by a method of Vault.
+
+    ``organization``: what every subject says.
+    """
 
     mount: str
     name: str
-    allowed_domains: tuple[str, ...]
+    allowed_domains: tuple[str, ...] = ()
     allowed_uris: tuple[str, ...] = ()
     client: bool
     server: bool
     max_ttl_hours: int
+    organization: str = ""
+    login: str = ""
 
 
 @handler(PKI_ROLE, inputs=PkiRoleInputs, replace_on={"mount", "name"})
@@ -44,8 +51,12 @@ class PkiRoleHandler(Handler[PkiRoleInputs]):
         """Refuse wildcards, addresses and a role that names nothing."""
         yield from name_failures(new.name)
         yield from name_failures(new.mount, "mount")
-        if not new.allowed_domains:
-            yield Failure("allowedDomains", "a role needs at least the common name: add it")
+        if new.login:
+            yield from name_failures(new.login, "login")
+        if bool(new.login) == bool(new.allowed_domains):
+            yield Failure("allowedDomains", "say either the common name or the login whose name it is, not both")
+        if not _ORGANIZATION.match(new.organization):
+            yield Failure("organization", f"{new.organization!r} is no group: use letters, digits, '-' and ':'")
         for number, domain in enumerate(new.allowed_domains):
             if not _DOMAIN.match(domain):
                 yield Failure(
@@ -87,6 +98,8 @@ class PkiRoleHandler(Handler[PkiRoleInputs]):
             client=spec.client,
             server=spec.server,
             max_ttl_hours=spec.max_ttl_hours,
+            organization=spec.organization,
+            login=spec.login,
         )
         return Found(id, inputs)
 
@@ -114,6 +127,8 @@ class PkiRoleHandler(Handler[PkiRoleInputs]):
             client=new.client,
             server=new.server,
             max_ttl_hours=new.max_ttl_hours,
+            organization=new.organization,
+            login=new.login,
         )
         vault.pki_role_write(new.mount, new.name, spec)
         return Result(f"{new.mount}/{new.name}")

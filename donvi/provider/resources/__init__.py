@@ -10,7 +10,7 @@ from donvi.provider.resources.directory import Account, Group, OrganizationalUni
 from donvi.provider.resources.machine import Configuration
 from donvi.provider.resources.mail import Alias, Mailbox
 from donvi.provider.resources.names import RecordSet
-from donvi.provider.resources.vault import AppRole, Certificate, PkiRole, PkiUrls, Policy, Rule, TransitKey
+from donvi.provider.resources.vault import AppRole, Certificate, LoginGroup, PkiRole, PkiUrls, Policy, Rule, TransitKey
 from donvi.provider.resources.verify import Verification
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Configuration",
     "DonviResource",
     "Group",
+    "LoginGroup",
     "Mailbox",
     "OrganizationalUnit",
     "PkiRole",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from donvi.provider.resources.base import DonviResource
 
@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class Rule(TypedDict):
-    """One rule of a policy; ``path`` below a mount, ``capabilities`` as Vault spells them, sorted."""
+    """One rule of a policy; ``path`` below a mount, ``capabilities`` as Vault spells them, sorted.
+
+    ``denied``: parameters that no request may have.
+    """
 
     path: str
     capabilities: Sequence[str]
+    denied: NotRequired[Sequence[str]]
 
 
 class Policy(DonviResource):
@@ -62,8 +66,30 @@ class AppRole(DonviResource):
         super().__init__("donvi:vault:AppRole", name, unit=unit, key=key, inputs=inputs, outputs=["roleId"], opts=opts)
 
 
+class LoginGroup(DonviResource):
+    """What members of a group of the directory may do once they log in by a method, e.g. ``ldap``."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        unit: pulumi.Input[str],
+        key: pulumi.Input[str],
+        method: pulumi.Input[str],
+        name_: pulumi.Input[str],
+        policies: pulumi.Input[Sequence[pulumi.Input[str]]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"method": method, "name": name_, "policies": policies}
+        super().__init__("donvi:vault:LoginGroup", name, unit=unit, key=key, inputs=inputs, opts=opts)
+
+
 class PkiRole(DonviResource):
-    """What certificates of one purpose may say: exact names, exact URIs, client or server or neither."""
+    """What certificates of one purpose may say: exact names, exact URIs, client or server or neither.
+
+    :param organization: what every subject says.
+    :param login: login method of Vault; in place of ``allowed_domains``, the common name is the caller's name there.
+    """
 
     def __init__(
         self,
@@ -78,6 +104,8 @@ class PkiRole(DonviResource):
         client: pulumi.Input[bool],
         server: pulumi.Input[bool],
         max_ttl_hours: pulumi.Input[int],
+        organization: pulumi.Input[str] | None = None,
+        login: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -88,6 +116,8 @@ class PkiRole(DonviResource):
             "client": client,
             "server": server,
             "maxTtlHours": max_ttl_hours,
+            "organization": organization,
+            "login": login,
         }
         super().__init__("donvi:vault:PkiRole", name, unit=unit, key=key, inputs=inputs, opts=opts)
 
