@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from donvi.deployment import ClusterPlace, Deployment, DirectoryPlace, DnsPlace, MailPlace, VaultPlace
 from donvi.deployment import Machine as Place
 from donvi.errors import LabError
+from lab import tools
 from lab.access import ssh_options
 from lab.files import place
 from lab.identity import known_hosts
@@ -85,6 +86,7 @@ def inventory(settings: LabSettings, topology: Topology, variables: Mapping[str,
         "donvi_lab_operators_certificate": f"{settings.home}/pki/operators.crt",
         "donvi_lab_operators": f"{settings.home}/operators",
         "donvi_openbao_binary": str(openbao()),
+        "donvi_openbao_ldap_plugin": str(tools.folder(settings, tools.OPENBAO_LDAP) / "openbao-plugin-auth-ldap"),
         **variables,
     }
     children: dict[str, Any] = {}

@@ -154,8 +154,11 @@ class BackgroundTools:
 
     def begin(self, _: Progress) -> str:
         """Start building what is missing."""
+        # first in the queue: Vault's own configuration needs it, the others are for later stages
+        self._pool.submit(tools.ensure_built, self._settings, tools.OPENBAO_LDAP)
         missing = tools.missing(self._settings)
         if not missing:
+            self._pool.shutdown(wait=False)
             return "ready"
         self._future = self._pool.submit(tools.ensure, self._settings)
         self._pool.shutdown(wait=False)
@@ -178,13 +181,18 @@ def lab_stages(settings: LabSettings) -> list[Stage]:
     return [
         Stage("Tools", background.begin),
         Stage("Machines", lambda progress: _machines(settings, progress)),
-        Stage("Data centre", lambda progress: f"{playbook.run(settings, 'datacentre', progress.note)} changes"),
+        Stage("Data centre", lambda progress: _datacentre(settings, progress)),
         Stage("Tools ready", background.finish),
     ]
 
 
 def _machines(settings: LabSettings, progress: Progress) -> str:
     return f"{len(control.up(settings, progress).machines)} running"
+
+
+def _datacentre(settings: LabSettings, progress: Progress) -> str:
+    tools.ensure_built(settings, tools.OPENBAO_LDAP, progress.note)  # or wait for it
+    return f"{playbook.run(settings, 'datacentre', progress.note)} changes"
 
 
 def _cpu() -> float:

@@ -62,6 +62,12 @@ PYTHON_HOST = Tool(
 )
 PYTHON_EXEC = "pulumi-language-python-exec"
 VAULT = Tool("vault", "github.com/hashicorp/vault", {"vault": "github.com/hashicorp/vault"}, tags="minimal")
+# OpenBao left its LDAP login out of the server; this is the last one that its own sources had, as a plugin
+OPENBAO_LDAP = Tool(
+    "openbao-ldap",
+    "github.com/openbao/openbao",
+    {"openbao-plugin-auth-ldap": "github.com/openbao/openbao/builtin/credential/ldap/cmd/ldap"},
+)
 ETCD = Tool("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"})
 KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kubelet", "kube-scheduler", "kube-proxy")
 KUBERNETES = Tool(
@@ -82,7 +88,7 @@ CONTOUR = Tool(
 COREDNS = Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
 ENGINE = (PULUMI, PYTHON_HOST)
 CLUSTER = (ETCD, KUBERNETES, COREDNS, CONTOUR)
-ALL = (*ENGINE, *CLUSTER, VAULT)
+ALL = (*ENGINE, *CLUSTER, OPENBAO_LDAP, VAULT)
 
 
 def version(settings: LabSettings, tool: Tool) -> str:

@@ -34,6 +34,10 @@ options:
       type: {description: Type of a mount or auth method, type: str}
       options: {description: Options of a mount, type: dict}
       data: {description: Declared fields, type: dict, default: {}}
+      secrets:
+        description: Fields that Vault never returns, so they can't be compared; written whenever I(data) is.
+        type: dict
+        default: {}
 """
 
 EXAMPLES = r"""
@@ -63,6 +67,7 @@ OBJECT = {
     "type": {"type": "str"},
     "options": {"type": "dict"},
     "data": {"type": "dict", "default": {}},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -87,7 +92,7 @@ def apply(vault: Vault, item: dict[str, Any], *, exists: bool) -> None:
     """Write one object."""
     kind, path, data = item["kind"], item["path"], item["data"]
     if kind in {"write", "create"}:
-        vault.request("POST", path, data)
+        vault.request("POST", path, data | item["secrets"])
         return
     table = "mounts" if kind == "mount" else "auth"
     if not exists:
