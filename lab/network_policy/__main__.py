@@ -1,4 +1,7 @@
-"""``python3 -m network_policy SETTINGS.json``: the service on the node."""
+"""``python3 -m network_policy SETTINGS.json [--closed]``: the service on the node.
+
+With ``--closed`` it makes sure that rules are loaded at all, those that let nothing pass if need be, and ends.
+"""
 
 import logging
 import os
@@ -6,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from .agent import Agent, Settings
+from .agent import Agent, Settings, ensure_closed
 
 
 def _end(failure: threading.ExceptHookArgs) -> None:
@@ -18,4 +21,8 @@ def _end(failure: threading.ExceptHookArgs) -> None:
 log = logging.getLogger("network_policy")
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 threading.excepthook = _end
-Agent(Settings.read(Path(sys.argv[1]))).run()
+settings = Settings.read(Path(sys.argv[1]))
+if "--closed" in sys.argv:
+    ensure_closed(settings)
+else:
+    Agent(settings).run()

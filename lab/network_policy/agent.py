@@ -70,8 +70,7 @@ class Agent:
 
     def run(self) -> None:
         """Go on until the process ends. Without the API the rules stay as they are; without rules nothing passes."""
-        if not _table_exists():
-            _load(closed(self._settings.pods))
+        ensure_closed(self._settings)
         watches = (self._pods, self._namespaces, self._policies)
         for watch in watches:
             watch.start()
@@ -111,6 +110,12 @@ class Agent:
         draft = self._settings.status.with_suffix(".new")
         draft.write_text(json.dumps(status, indent=1, sort_keys=True) + "\n")
         draft.replace(self._settings.status)
+
+
+def ensure_closed(settings: Settings) -> None:
+    """Let nothing new pass from or to a pod, unless rules are loaded already."""
+    if not _table_exists():
+        _load(closed(settings.pods))
 
 
 def cut(isolation: Isolation, pods: Sequence[Network]) -> None:
