@@ -14,7 +14,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2_grpc
@@ -22,7 +22,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from donvi.redaction import RedactingFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping, Sequence
+    from collections.abc import Callable, Iterable, MutableMapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,13 @@ BASE = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR",
 """Variables that any program needs."""
 
 _OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.so_reuseport", 0)]
+
+
+class Closable(Protocol):
+    """Any servicer that can be closed."""
+
+    def close(self) -> None:
+        """Close what was opened."""
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer, ABC):
@@ -66,11 +73,19 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-def run(servicer: Servicer, cancelled: threading.Event) -> None:
-    """Serve until the engine ends the process or dies; returns when everything is closed."""
+def run(
+    servicer: Closable,
+    cancelled: threading.Event,
+    *,
+    add: Callable[[Any, grpc.Server], None] = provider_pb2_grpc.add_ResourceProviderServicer_to_server,
+) -> None:
+    """Serve until the engine ends the process or dies; returns when everything is closed.
+
+    :param add: gives the server the servicer's methods; a resource provider's by default.
+    """
     ended = threading.Event()
     server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    add(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     _end_on_signal(ended)
