@@ -10,8 +10,11 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+from donvi.deployment import parse
 from donvi.errors import LabError, LockedError, PermissionDeniedError, SealedError, UnreachableError
+from donvi.kubeconfig import kubeconfig
 from lab import record, tools
+from lab.files import place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +40,8 @@ def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | Non
         raise LabError("there is no lab on this host", hint=UP)
     if known.owner != str(settings.repository):
         raise LockedError(f"the lab belongs to the clone {known.owner}", hint="Run `make up` here to take it over.")
-    address = json.loads((settings.home / "deployment.json").read_text())["vault"]["address"]
+    place_text = (settings.home / "deployment.json").read_text()
+    address = json.loads(place_text)["vault"]["address"]
     names = {
         "PATH": search_path(settings, environ.get("PATH", "")),
         "PULUMI_BACKEND_URL": f"file://{settings.home}/pulumi",
@@ -53,7 +57,17 @@ def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | Non
         "DONVI_DEPLOYMENT": f"{settings.home}/deployment.json",
         "DONVI_KNOWN_HOSTS": f"{settings.home}/ssh/known_hosts",
     }
+    if json.loads(place_text).get("cluster"):
+        names["KUBECONFIG"] = _kubeconfig(settings, place_text)
     return names | ({"DONVI_CITY": environ["DONVI_CITY"]} if environ.get("DONVI_CITY") else {})
+
+
+def _kubeconfig(settings: LabSettings, deployment: str) -> str:
+    """Write what `kubectl` needs, without a secret in it; return the file's name."""
+    file = settings.home / "kubeconfig.json"
+    text = json.dumps(kubeconfig(parse(deployment)), indent=2) + "\n"
+    place(file, text)
+    return str(file)
 
 
 def search_path(settings: LabSettings, current: str) -> str:

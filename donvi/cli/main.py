@@ -1,60 +1,43 @@
-"""The command ``donvi``: which verbs there are, and what an error turns into.
+"""The command ``donvi``: what starts it, and what an error turns into.
 
-A verb lives in ``donvi/cli/<verb>.py`` or ``donvi/cli/<noun>/<verb>.py``; it is registered here by one line.
-What a verb alone needs (rich, pulumi, the lab) it imports when it runs, so that `donvi units` answers at once.
-Exit codes: 0 done, 2 wrong usage or bad data, 5 the engine failed, 7 locked, 1 anything else that failed.
+The verbs are in :mod:`donvi.cli.commands`. One of them is run by other programs for every command of theirs and is
+started without loading the others. Exit codes: 0 done, 2 wrong usage or bad data, 5 the engine failed, 7 locked, 1
+anything else that failed.
 """
 
 from __future__ import annotations
 
 import sys
 
-import typer
-
-from donvi.cli.account import app as account
-from donvi.cli.lab import app as lab
-from donvi.cli.ledger import app as ledger
-from donvi.cli.output import print_error
-from donvi.cli.retention import app as retention
-from donvi.cli.show import EPILOG as SHOW_EPILOG
-from donvi.cli.show import show
-from donvi.cli.units import EPILOG as UNITS_EPILOG
-from donvi.cli.units import units
-from donvi.cli.unlock import EPILOG as UNLOCK_EPILOG
-from donvi.cli.unlock import unlock
-from donvi.cli.verify import EPILOG as VERIFY_EPILOG
-from donvi.cli.verify import verify
 from donvi.errors import DonviError
 
-app = typer.Typer(
-    name="donvi",
-    help="Đơn vị: what each administrative unit has on the city's shared systems, and whether it works.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-app.command("units", epilog=UNITS_EPILOG)(units)
-app.command("show", epilog=SHOW_EPILOG)(show)
-app.command("unlock", epilog=UNLOCK_EPILOG)(unlock)
-app.command("verify", epilog=VERIFY_EPILOG)(verify)
-app.add_typer(account, name="account")
-app.add_typer(lab, name="lab")
-app.add_typer(ledger, name="ledger")
-app.add_typer(retention, name="retention")
+CREDENTIAL = ["cluster", "credential"]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=given, prog_name="donvi")
+        _run(given)
     except DonviError as error:
+        from donvi.cli.output import print_error
+
         print_error(error, as_json="--json" in given)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _run(given: list[str]) -> None:
+    if given == CREDENTIAL:
+        from donvi.cli.cluster.credential import print_credential
+
+        print_credential()
+        return
+    from donvi.cli.commands import app
+
+    app(args=given, prog_name="donvi")
 
 
 if __name__ == "__main__":

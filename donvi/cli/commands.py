@@ -1,0 +1,44 @@
+"""Which verbs the command ``donvi`` has.
+
+A verb lives in ``donvi/cli/<verb>.py`` or ``donvi/cli/<noun>/<verb>.py``; it is registered here by one line.
+What a verb alone needs (rich, pulumi, the lab) it imports when it runs, so that `donvi units` answers at once.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from donvi.cli.account import app as account
+from donvi.cli.cluster import app as cluster
+from donvi.cli.kubeconfig import EPILOG as KUBECONFIG_EPILOG
+from donvi.cli.kubeconfig import kubeconfig
+from donvi.cli.lab import app as lab
+from donvi.cli.ledger import app as ledger
+from donvi.cli.retention import app as retention
+from donvi.cli.show import EPILOG as SHOW_EPILOG
+from donvi.cli.show import show
+from donvi.cli.units import EPILOG as UNITS_EPILOG
+from donvi.cli.units import units
+from donvi.cli.unlock import EPILOG as UNLOCK_EPILOG
+from donvi.cli.unlock import unlock
+from donvi.cli.verify import EPILOG as VERIFY_EPILOG
+from donvi.cli.verify import verify
+
+app = typer.Typer(
+    name="donvi",
+    help="Đơn vị: what each administrative unit has on the city's shared systems, and whether it works.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("units", epilog=UNITS_EPILOG)(units)
+app.command("show", epilog=SHOW_EPILOG)(show)
+app.command("kubeconfig", epilog=KUBECONFIG_EPILOG)(kubeconfig)
+app.command("unlock", epilog=UNLOCK_EPILOG)(unlock)
+app.command("verify", epilog=VERIFY_EPILOG)(verify)
+app.add_typer(account, name="account")
+app.add_typer(cluster, name="cluster")
+app.add_typer(lab, name="lab")
+app.add_typer(ledger, name="ledger")
+app.add_typer(retention, name="retention")
