@@ -16,12 +16,12 @@ from donvi.backends.directory import ContainerSpec, Directory, Mark, credential_
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import BackendError, ConflictError, DonviError
 from donvi.provider.services import Services
-from tests.support.fixtures import own_directory, own_dns, own_machine, own_vault
+from tests.support.fixtures import own_directory, own_dns, own_machine, own_people, own_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["own_directory", "own_dns", "own_machine", "own_vault"]
+__all__ = ["own_directory", "own_dns", "own_machine", "own_people", "own_vault"]
 
 REMEDY = 'bring the lab up (`make lab-up`), or run `eval "$(uv run donvi lab env)"` in this shell'
 BRANCHES = ("people", "probes", "groups", "mail")

@@ -2,60 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from donvi.backends.vault import PathRule, VaultClient
+from donvi.backends.vault import VaultClient
 from donvi.errors import BackendError, PermissionDeniedError
-from donvi.provider.handlers.vault import (
-    LoginGroupHandler,
-    LoginGroupInputs,
-    PkiRoleHandler,
-    PkiRoleInputs,
-    PolicyHandler,
-    PolicyInputs,
-)
 from tests.support.ca import request_for
-from tests.support.directory_server import PASSWORD, UNITS
-from tests.support.fixtures import run_services
+from tests.support.directory_server import PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from donvi.provider.handler import Handler
-    from tests.support.directory_server import DirectoryServer
     from tests.support.vault_server import VaultServer
 
 HOUR = 3600
 
 
-@pytest.fixture(scope="module")
-def units(own_vault: VaultServer, own_directory: DirectoryServer) -> Iterator[None]:  # noqa: ARG001 - logs in by it
-    """What the stacks of both units make in Vault for their people."""
-    services = run_services(own_vault, "apply")
-    made: list[tuple[Handler[Any], Any]] = []
-    for code in UNITS:
-        name = f"unit-{code}-person"
-        path = PathRule(path=f"pki-cluster/sign/{name}", capabilities=("update",), denied=("not_after",))
-        role = PkiRoleInputs(
-            unit=code, key="role", mount="pki-cluster", name=name, client=True, server=False, max_ttl_hours=1,
-            organization=f"unit:{code}:web-portal-admin", login="ldap",
-        )  # fmt: skip
-        policy = PolicyInputs(unit=code, key="policy", name=name, rules=(path,))
-        group = LoginGroupInputs(unit=code, key="group", method="ldap", name=code, policies=(name,))
-        made += [(PkiRoleHandler(), role), (PolicyHandler(), policy), (LoginGroupHandler(), group)]
-    ids = [(handler, handler.create(services, inputs).id, inputs) for handler, inputs in made]
-    yield
-    for handler, identifier, inputs in ids:
-        handler.delete(services, identifier, inputs)
-    services.close()
-
-
 @pytest.fixture
-def log_in(own_vault: VaultServer, units: None) -> Callable[..., VaultClient]:  # noqa: ARG001 - comes first
+def log_in(own_vault: VaultServer, own_people: None) -> Callable[..., VaultClient]:  # noqa: ARG001 - comes first
     anonymous = VaultClient(own_vault.address, "", own_vault.ca_file)
 
     def login(name: str, password: str = PASSWORD) -> VaultClient:

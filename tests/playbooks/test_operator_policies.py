@@ -44,6 +44,14 @@ WRITES = [
     ("POST", "auth/token/create/verify", {}),
     ("POST", "auth/token/create", {"policies": ["apply"]}),
     ("POST", "sys/mounts/thu", {"type": "kv"}),
+    ("POST", "pki-cluster/sign/operator-apply", {"common_name": "donvi-apply"}),
+    ("POST", "pki-cluster/sign/operator-verify", {"common_name": "donvi-verify"}),
+    ("POST", "pki-cluster/sign/unit-26506-person", {"common_name": "cb-265008"}),
+    ("POST", "pki-cluster/sign/operator-preview", {"not_after": "2099-01-01T00:00:00Z"}),
+    ("POST", "pki-cluster/roles/unit-00000-thu", ROLE),
+    ("POST", "pki-cluster/roles/operator-preview", ROLE),
+    ("POST", "auth/ldap/groups/00000", {"policies": "apply"}),
+    ("POST", "auth/ldap/config", {"url": "ldaps://127.0.0.1"}),
 ]
 BEYOND_APPLY = [
     ("GET", "kv/data/probes/00000/thu", None),
@@ -62,6 +70,12 @@ BEYOND_APPLY = [
     ("POST", "transit/keys/platform/config", {"deletion_allowed": True}),
     ("DELETE", "transit/keys/platform", None),
     ("POST", "auth/token/create", {"policies": ["administrator"]}),
+    ("POST", "pki-cluster/sign/operator-verify", {"common_name": "donvi-verify"}),
+    ("POST", "pki-cluster/sign/unit-26506-person", {"common_name": "cb-265008"}),
+    ("POST", "pki-cluster/sign/operator-apply", {"not_after": "2099-01-01T00:00:00Z"}),
+    ("POST", "pki-cluster/roles/operator-apply", ROLE),
+    ("POST", "auth/ldap/config", {"url": "ldaps://127.0.0.1"}),
+    ("GET", "kv/data/backends/vault/directory", None),
 ]
 BEYOND_VERIFY = [
     ("GET", "kv/data/backends/directory/read", None),
@@ -69,6 +83,8 @@ BEYOND_VERIFY = [
     ("POST", "auth/approle/role/unit-00000-thu", {}),
     ("POST", "transit/decrypt/platform", {"ciphertext": "vault:v1:x"}),
     ("POST", "ssh-client/sign/operator", {"public_key": "ssh-ed25519 AAAA"}),
+    ("POST", "pki-cluster/sign/operator-apply", {"common_name": "donvi-apply"}),
+    ("POST", "pki-cluster/sign/operator-verify", {"not_after": "2099-01-01T00:00:00Z"}),
 ]
 
 
@@ -91,6 +107,19 @@ def test_verify_only_logs_in(
     vault: Callable[[str], Vault], method: str, path: str, body: dict[str, object] | None
 ) -> None:
     assert vault("verify").ask(method, path, body).status_code == FORBIDDEN
+
+
+@pytest.mark.parametrize("role", ["apply", "preview", "verify"])
+def test_an_operator_signs_its_own_way_into_the_cluster_for_an_hour(vault: Callable[[str], Vault], role: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    pem = csr.public_bytes(serialization.Encoding.PEM).decode()
+    path, body = f"pki-cluster/sign/operator-{role}", {"csr": pem, "common_name": f"donvi-{role}", "ttl": "48h"}
+    signed = x509.load_pem_x509_certificate(vault(role).data("POST", path, body)["certificate"].encode())
+    assert signed.subject.rfc4514_string() == f"CN=donvi-{role},O=donvi:{role}"
+    assert (signed.not_valid_after_utc - signed.not_valid_before_utc).total_seconds() <= 3660
+    other = vault(role).ask("POST", path, body | {"common_name": "donvi-administrator"})
+    assert other.status_code == 400, "a name that isn't the role's"
 
 
 def test_preview_opens_a_stacks_secrets(vault: Callable[[str], Vault]) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from donvi.backends.vault import PathRule
 from donvi.deployment import Deployment, DirectoryPlace, DnsPlace, Machine, MailPlace, VaultPlace
+from donvi.provider.handlers.vault import (
+    LoginGroupHandler,
+    LoginGroupInputs,
+    PkiRoleHandler,
+    PkiRoleInputs,
+    PolicyHandler,
+    PolicyInputs,
+)
 from donvi.provider.services import Services
 from tests.support import directory_server, dns_server, ssh_server, vault_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from donvi.provider.handler import Handler
     from tests.support.directory_server import DirectoryServer
     from tests.support.dns_server import DnsServer
     from tests.support.ssh_server import SshServer
@@ -32,6 +42,28 @@ def own_directory(tmp_path_factory: pytest.TempPathFactory, own_vault: VaultServ
     with directory_server.running(tmp_path_factory.mktemp("slapd"), own_vault.authority) as server:
         own_vault.root.post("auth/ldap/config", directory_server.login_settings(server, own_vault.authority))
         yield server
+
+
+@pytest.fixture(scope="session")
+def own_people(own_vault: VaultServer, own_directory: DirectoryServer) -> Iterator[None]:  # noqa: ARG001 - logs in by it
+    """What the stacks of both units make in Vault for their people."""
+    services = run_services(own_vault, "apply")
+    made: list[tuple[Handler[Any], Any]] = []
+    for code in directory_server.UNITS:
+        name = f"unit-{code}-person"
+        path = PathRule(path=f"pki-cluster/sign/{name}", capabilities=("update",), denied=("not_after",))
+        role = PkiRoleInputs(
+            unit=code, key="role", mount="pki-cluster", name=name, client=True, server=False, max_ttl_hours=1,
+            organization=f"unit:{code}:web-portal-admin", login="ldap",
+        )  # fmt: skip
+        policy = PolicyInputs(unit=code, key="policy", name=name, rules=(path,))
+        group = LoginGroupInputs(unit=code, key="group", method="ldap", name=code, policies=(name,))
+        made += [(PkiRoleHandler(), role), (PolicyHandler(), policy), (LoginGroupHandler(), group)]
+    ids = [(handler, handler.create(services, inputs).id, inputs) for handler, inputs in made]
+    yield
+    for handler, identifier, inputs in ids:
+        handler.delete(services, identifier, inputs)
+    services.close()
 
 
 @pytest.fixture(scope="session")
