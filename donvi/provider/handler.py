@@ -41,6 +41,7 @@ BACKEND_LIMITS: Mapping[str, int] = {
     "dns": 4,
     "verify": 2,
     "machine": 4,
+    "kubernetes": 4,
 }
 """How many operations of one backend run at once in a provider process; the backend is the middle of the token."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from donvi.backends.directory import Directory
     from donvi.backends.dns import DnsUpdater
+    from donvi.backends.kubernetes.client import KubernetesClient
     from donvi.backends.machines import SshRunner
     from donvi.backends.mail import Doveadm
     from donvi.backends.vault import VaultClient
@@ -113,6 +114,28 @@ class Services:
             return SshRunner(self.deployment, self.vault, self._variable("DONVI_KNOWN_HOSTS"))
 
         return self._once("ssh", make)
+
+    @property
+    def kubernetes(self) -> KubernetesClient:
+        """The cluster, with a certificate that Vault signs for the role of this run's token.
+
+        :raises UsageError: the deployment has no cluster.
+        """
+
+        def make() -> KubernetesClient:
+            from donvi.backends.kubernetes.client import KubernetesClient
+            from donvi.backends.kubernetes.credential import issue
+
+            place = self.deployment.cluster
+            if place is None:
+                raise UsageError(
+                    "the deployment has no cluster, and the unit has an app in one",
+                    hint="add `cluster` to the deployment file, in the lab with `make up`",
+                )
+            address, token = self.deployment.vault.address, self._variable("VAULT_TOKEN")
+            return KubernetesClient(place.server, place.ca, lambda: issue(address, token, self.ca_file))
+
+        return self._once("kubernetes", make)
 
     def close(self) -> None:
         """Close every client that was opened and has something to close."""

@@ -66,6 +66,7 @@ class _Held(Struct, frozen=True):
     """What the live Secret holds; digest of the key's public half and serial of the certificate, "" when unusable."""
 
     uid: str
+    writable: bool  # of the right type, and not made immutable
     owner: Owner | None
     labels: dict[str, str]
     managers: tuple[str, ...]
@@ -137,6 +138,8 @@ class SecretAuthority:
         csr = _request(key, f"{spec.certificate.unit} {spec.certificate.id}")
         entry = self._issuer.issue(spec.certificate, csr, request_digest(csr))
         try:
+            if held is not None and not held.writable:
+                self._cluster().delete(SECRET, spec.namespace, spec.name, uid=held.uid)
             self._write(spec, entry, key, force=held is not None)
             self._issuer.revoke(_obsolete(entries, entry, held))
         except DonviError as error:
@@ -222,6 +225,7 @@ def _held(found: dict[str, Any]) -> _Held:
     bundle = _decoded(data.get(CERTIFICATE_FILE)).decode(errors="replace")
     return _Held(
         uid=str(metadata["uid"]),
+        writable=found.get("type") == TYPE and not found.get("immutable"),
         owner=owner_of(found),
         labels=dict(metadata.get("labels") or {}),
         managers=managers_of(found),

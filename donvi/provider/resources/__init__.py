@@ -7,6 +7,7 @@ Every resource has ``unit`` and ``key`` (together its owner mark) and the output
 
 from donvi.provider.resources.base import CityProvider, DonviResource
 from donvi.provider.resources.directory import Account, Group, OrganizationalUnit
+from donvi.provider.resources.kubernetes import CertificateSecret
 from donvi.provider.resources.machine import Configuration
 from donvi.provider.resources.mail import Alias, Mailbox
 from donvi.provider.resources.names import RecordSet
@@ -18,6 +19,7 @@ __all__ = [
     "Alias",
     "AppRole",
     "Certificate",
+    "CertificateSecret",
     "CityProvider",
     "Configuration",
     "DonviResource",
