@@ -1,0 +1,1 @@
+"""The rules, one file per subject; ``policies.register`` lists them all."""
