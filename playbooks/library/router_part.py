@@ -137,7 +137,7 @@ class Router:
         if found["changed"] and not self.module.check_mode:
             if not live:
                 self.module.fail_json(msg="the router's base isn't in force; bring up the stack `platform` first")
-            self._apply(text, wanted)
+            self._apply(text)
             place(self.path, text, 0o644)
         return found
 
@@ -168,7 +168,7 @@ class Router:
                 self.module.fail_json(
                     msg=f"{self.name} is in force, and nothing says how to take it away: give `removal`"
                 )
-            self._apply(removal if live else "", live)
+            self._apply(removal if live else "")
             self.path.unlink(missing_ok=True)
         return found
 
@@ -180,7 +180,7 @@ class Router:
             return {"changed": True, "diff": difference(shown(live), shown(wanted), "rules in force")}
         return {"changed": False}
 
-    def _apply(self, text: str, objects: Objects) -> None:
+    def _apply(self, text: str) -> None:
         """Load a fragment or its removal while nobody else changes rules and no base is on trial."""
         while True:
             settle(self.module, self.seconds)
@@ -188,10 +188,7 @@ class Router:
                 if PENDING.is_dir():
                     continue
                 run(self.module, "nft", "--file", "-", data=text)
-                break
-        # connections that the old rules let in have to pass the new ones
-        for family, prefix in _prefixes(objects):
-            run(self.module, "conntrack", "-D", "-f", family, "-s", prefix, check=False)
+                return
 
     def _interfaces(self, bare: Objects, whole: Objects) -> set[str]:
         """Return the interfaces whose elements a fragment hangs in the shared places."""
@@ -220,12 +217,6 @@ class Router:
         others = [key for key in gone if key not in chains]
         words = [("flush", key) for key in chains] + [("delete", key) for key in (*chains, *others)]
         return "".join(f"{word} {key.replace(' ', f' {TABLE[0]} {TABLE[1]} ')}\n" for word, key in words)
-
-
-def _prefixes(objects: Objects) -> list[tuple[str, str]]:
-    """Return families and prefixes of a fragment's sources."""
-    keys = (("ipv4", "set unit_sources4"), ("ipv6", "set unit_sources6"))
-    return [(family, line.split()[2]) for family, key in keys for line in objects.get(key, ()) if line.startswith('"')]
 
 
 def main() -> None:

@@ -82,8 +82,6 @@ def keep(module: AnsibleModule) -> dict[str, Any]:
     kept: dict[str, Any] = json.loads(read(PENDING / "kept.json"))
     place(Path(kept["path"]), kept["text"], 0o644)
     _end(module)
-    # connections that the old rules let in have to pass the new ones
-    run(module, "conntrack", "--flush", check=False)
     return kept
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from donvi.registry import city_folder, load_city
 from donvi.tenancy import describe, platform_description
-from donvi.tenancy.firewall import gateway_ruleset, router_base, router_fragment
+from donvi.tenancy.firewall import gateway_ruleset, router_base, router_fragment, router_fragment_removal
 from tests.isolation import netns
 from tests.isolation.bench import Bench
 from tests.isolation.network import Network
 from tests.isolation.oracle import CORE, World
+from tests.isolation.suites import PILOTS
 from tests.isolation.wire import Wire, single_core
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def rules(city: City) -> dict[str, tuple[str, ...]]:
     found = {tenancy.unit.code: (gateway_ruleset(tenancy),) for tenancy in tenancies}
     core = (router_base(platform_description(city)), *(router_fragment(tenancy) for tenancy in tenancies))
     return {CORE: core, **found}
+
+
+@pytest.fixture(scope="session")
+def removal(city: City) -> str:
+    """What takes the first pilot's fragment off the router."""
+    return router_fragment_removal(describe(city, PILOTS[0]))
 
 
 @pytest.fixture(scope="session")

@@ -70,14 +70,15 @@ def _loosened(line: str) -> Iterator[tuple[str, str]]:
         yield "accepts instead", line.removesuffix("drop") + "accept"
     if line.endswith(" accept"):
         yield "refuses instead", line.removesuffix("accept") + "drop"
-    if "ct state established,related" in line:
-        yield "new connections too", line.replace("established,related", "established,related,new")
-        yield "answers only", line.replace("established,related", "established")
-        yield "errors only", line.replace("established,related", "related")
+    if "ct state related" in line:
+        yield "new connections too", line.replace("related", "related,new")
+    if "ct direction reply oifname" in line:
+        yield "new connections too", line.replace("ct direction reply ", "")
+        yield "the other direction", line.replace("reply", "original")
     if "iifname . ip saddr" in line or "iifname . ip6 saddr" in line:
         family = "ip6" if "ip6" in line else "ip"
         yield "any source", re.sub(r"iifname .*accept", f"meta nfproto ipv{family[2:] or 4} accept", line)
-    if "daddr . " in line and "th dport" in line:
+    if "addr . " in line and ("th dport" in line or "th sport" in line):
         yield "any port", re.sub(r"ip6? [sd]addr .*accept", "meta l4proto { tcp, udp } accept", line)
     for condition in ("iifname @served ", 'iifname "mgmt0" ', "tcp dport 22 ", "meta l4proto . th dport @services "):
         if condition in line:

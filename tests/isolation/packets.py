@@ -11,7 +11,7 @@ MARK = b"dvis"
 TCP, UDP, ICMP4, ICMP6 = 6, 17, 1, 58
 ECHO = {4: 8, 6: 128}
 ERRORS = {4: {3, 11, 12}, 6: {1, 2, 3, 4}}
-SYN, SYN_FIN, SYN_ACK = 0x02, 0x03, 0x12
+SYN, SYN_FIN, SYN_ACK, PUSH_ACK = 0x02, 0x03, 0x12, 0x18
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 
 
@@ -57,13 +57,23 @@ def payload(mark: int) -> bytes:
 
 
 def transport(
-    way: tuple[str, str], protocol: str, ports: tuple[int, int], flags: int, data: bytes
+    way: tuple[str, str],
+    protocol: str,
+    ports: tuple[int, int],
+    flags: int,
+    data: bytes,
+    *,
+    place: tuple[int, int] | None = None,
 ) -> tuple[int, bytes]:
-    """Return protocol number and segment, with its checksum; for icmp an echo request whose id is the source port."""
+    """Return protocol number and segment, with its checksum; for icmp an echo request whose id is the source port.
+
+    :param place: sequence and acknowledgement number of a TCP segment; without it, those of a first one.
+    """
     (source, target), (near, far) = way, ports
     family = 6 if ":" in source else 4
     if protocol == "tcp":
-        head, at = struct.pack("!HHIIBBHHH", near, far, near, 0, 0x50, flags, 64000, 0, 0), 16
+        sequence, acknowledged = place or (near, 0)
+        head, at = struct.pack("!HHIIBBHHH", near, far, sequence, acknowledged, 0x50, flags, 64000, 0, 0), 16
         code = TCP
     elif protocol == "udp":
         head, at, code = struct.pack("!HHHH", near, far, 8 + len(data), 0), 6, UDP

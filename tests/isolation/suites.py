@@ -39,7 +39,10 @@ class Suite:
         yield from self.bench.check(self.packets, self.verdicts.__getitem__)
         for code in units:
             yield from talks.answers(self.bench, code, 2 if self.machine == CORE else 1)
+        if self.machine == CORE:
+            yield from talks.links_answered(self.bench)
         yield from talks.neighbours(self.bench, self.machine)
+        yield from talks.errors_heard(self.bench, self.machine)
         yield from talks.alone(self.machine)
         yield from talks.own_answer(self.bench, self.machine)
         if self.machine != CORE:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.isolation.oracle import World
 
 IP_HDRINCL, IPV6_HDRINCL = 3, 36  # linux/in.h, linux/in6.h
+ECHO_REPLY = 129
 ADVERT, TIME_EXCEEDED, LINK_LOCAL = 136, {4: 11, 6: 3}, "fe80::77"
 ANSWER_SECONDS = 0.5
 TRIES, TRY_SECONDS = 4, 0.1
@@ -30,9 +31,9 @@ def answers(bench: Bench, code: str, hops: int) -> Iterator[str]:
 
     :param hops: after how many the machine under proof is reached.
     """
-    for family in FAMILIES:
-        call = next(p for p in allowed(bench.world, [code]) if p.family == family and p.protocol == "tcp")
-        far = bench.world.way(CORE, number(call.target))
+    calls = [call for call in allowed(bench.world, [code]) if call.protocol == "tcp"]
+    for call in {(call.at, call.family): call for call in calls}.values():
+        family, far = call.family, bench.world.way(CORE, number(call.target))
         assert isinstance(far, Port)
         serial = bench.wire.number()
         original = bench.wire.build(call, serial)
@@ -63,6 +64,26 @@ def _back(bench: Bench, call: Probe, far: Port, serial: int, original: bytes) ->
         yield f"an error about an unknown packet over IPv{family} isn't counted"
 
 
+def links_answered(bench: Bench) -> Iterator[str]:
+    """Yield the zones to which the answers of what they may open in another zone don't come back."""
+    world = bench.world
+    first = {zone: (target, port) for zone, target, protocol, port in reversed(world.links) if protocol == "tcp"}
+    for zone, (target, port) in first.items():
+        at = Port(CORE, f"{zone}0")
+        for family in FAMILIES:
+            call = Probe(at, family, world.zones[zone].server[family], target[family], "tcp", port)
+            far = world.way(CORE, number(call.target))
+            assert isinstance(far, Port)
+            serial, reply = bench.wire.number(), bench.wire.number()
+            bench.wire.put(at, family, bench.wire.build(call, serial))
+            _comes(bench, lambda _, seen, serial=serial: seen.mark == serial)
+            way, ports = (call.target, call.source), (port, source_port(serial))
+            body = packets.transport(way, "tcp", ports, packets.SYN_ACK, packets.payload(reply))
+            bench.wire.put(far, family, packets.packet(*way, *body))
+            if not _comes(bench, lambda to, seen, at=at, reply=reply: (to, seen.mark) == (at, reply)):
+                yield f"the answer to the zone {zone} over IPv{family} doesn't come back"
+
+
 def _expired(bench: Bench, call: Probe, hops: int) -> Iterator[str]:
     serial = bench.wire.number()
     bench.wire.put(call.at, call.family, bench.wire.build(call, serial, hops))
@@ -89,6 +110,26 @@ def neighbours(bench: Bench, machine: str) -> Iterator[str]:
                 yield f"{port}: {source} asks who is {address} and gets no answer"
 
 
+def errors_heard(bench: Bench, machine: str) -> Iterator[str]:
+    """Yield whether a machine doesn't take an error about what it answered, as path MTU discovery needs."""
+    for port, address in list(_legs(bench.world, machine))[:1]:
+        network = f"{address.rpartition('::')[0]}::/64"
+        far, mark = host(network, WORKSTATION), bench.wire.number()
+        bench.wire.put(port, 6, bench.wire.build(Probe(port, 6, far, address, "icmp"), mark))
+        if not _comes(bench, lambda _, seen, mark=mark: seen.mark == mark):
+            yield f"{machine} doesn't answer {far}"
+        reply = bytearray(
+            packets.transport((far, address), "icmp", (source_port(mark), 0), 0, packets.payload(mark))[1]
+        )
+        reply[0] = ECHO_REPLY
+        answer = packets.packet(address, far, packets.ICMP6, bytes(reply))
+        before = bench.wire.drops([machine])
+        bench.wire.put(port, 6, packets.packet(far, address, *packets.too_big(6, far, address, answer)))
+        bench.wire.collect()
+        if dropped := bench.wire.drops([machine]) - before:
+            yield f"{machine} drops an error about its own answer: {dict(dropped)}"
+
+
 def _legs(world: World, machine: str) -> Iterator[tuple[Port, str]]:
     if machine == CORE:
         yield from ((Port(CORE, f"{zone.id}0"), zone.router[6]) for zone in world.zones.values())
@@ -102,6 +143,7 @@ def own_calls(bench: Bench, code: str) -> Iterator[str]:
     """Yield what is wrong with packets that a gateway itself sends, past its own rules only."""
     world = bench.world
     asked = list(gateways_own(world, world.units[code]))
+    asked += [call._replace(protocol="icmp", port=0) for call in {p.family: p for p in asked}.values()]
     before = bench.wire.drops([code])
     sent = {bench.wire.number(): probe for probe in asked}
     for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
