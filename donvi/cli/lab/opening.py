@@ -27,7 +27,7 @@ AT_ONCE = 2  # units; a run of one keeps about one core busy
 
 
 class Opening:
-    """Opens the city platform and the units that have a roster, then asks the real systems.
+    """Opens the city platform and the units that have machines in the lab, then asks the real systems.
 
     :ivar verdicts: what the proof saw, in the order of the codes; empty before it ran.
     """
@@ -35,7 +35,7 @@ class Opening:
     def __init__(self, settings: LabSettings, city: City) -> None:
         self._settings = settings
         self._city = city
-        self._codes = tuple(sorted(city.people))
+        self._codes = settings.units or tuple(sorted(city.people))
         self.verdicts: list[Verdict] = []
 
     def stages(self) -> list[Stage]:
