@@ -57,10 +57,10 @@ def deployment(live: Mapping[str, Any]) -> Wait | None:
         return Wait(said(progress), hopeless=True)
     status, want = _status(live), live["spec"].get("replicas", 1)
     ready = min(int(status.get(name, 0)) for name in ("updatedReplicas", "readyReplicas", "availableReplicas"))
-    old = int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
     if ready < want:
         return Wait(f"{ready} of {want} replicas are ready")
-    return Wait(f"{old} old replicas are still there") if old > 0 else None
+    surplus = int(status.get("replicas", 0)) - want
+    return Wait(f"{surplus} replicas too many are still there") if surplus > 0 else None
 
 
 def stateful_set(live: Mapping[str, Any]) -> Wait | None:
