@@ -4,7 +4,7 @@ TESTS := unit lab backends engine acceptance faults
 PROOFS := playbooks isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-proofs test-vault lint lab-up lab-down lab-reset lab-status clean bootstrap
+.PHONY: help up test test-proofs test-vault test-browser lint lab-up lab-down lab-reset lab-status clean bootstrap
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test-proofs: bootstrap ## the long ones: every role twice and in check mode, iso
 
 test-vault: bootstrap ## the Vault adapter's tests against HashiCorp Vault (built once, minutes)
 	@DONVI_TEST_VAULT="$$(python -m lab.tools vault)" python -m pytest tests/backends/test_vault_*.py tests/backends/test_pki_*.py $(ARGS)
+
+test-browser: ## a unit's page in a real browser, by eye and by axe; pictures in reports/browser
+	@tools/bootstrap --browser
+	@python -m pytest tests/browser $(ARGS)
 
 lint: bootstrap ## style, types, import boundaries, playbooks
 	@ruff check .

@@ -41,11 +41,11 @@ class Authority:
         self.certificate = self._sign(self.name, self.key.public_key(), authority=True, addresses=())
         self.pem = pem_of(self.certificate)
 
-    def server(self, folder: Path, name: str = "server") -> tuple[Path, Path]:
-        """Write a certificate and a key for 127.0.0.1 into a folder and return their paths."""
+    def server(self, folder: Path, name: str = "server", hosts: tuple[str, ...] = ()) -> tuple[Path, Path]:
+        """Write a certificate and a key for 127.0.0.1 and host names into a folder and return their paths."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key.public_key(), authority=False, addresses=("127.0.0.1",))
+        certificate = self._sign(subject, key.public_key(), authority=False, addresses=("127.0.0.1",), hosts=hosts)
         (folder / f"{name}.crt").write_text(pem_of(certificate))
         (folder / f"{name}.key").write_text(key_pem(key))
         return folder / f"{name}.crt", folder / f"{name}.key"
@@ -56,7 +56,13 @@ class Authority:
         return pem_of(self._sign(request.subject, request.public_key(), authority=True, addresses=()))
 
     def _sign(
-        self, subject: x509.Name, public_key: object, *, authority: bool, addresses: tuple[str, ...]
+        self,
+        subject: x509.Name,
+        public_key: object,
+        *,
+        authority: bool,
+        addresses: tuple[str, ...],
+        hosts: tuple[str, ...] = (),
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         builder = (
@@ -78,7 +84,8 @@ class Authority:
                 decipher_only=False,
             )  # fmt: skip
             builder = builder.add_extension(usage, critical=True)
-        if addresses:
-            names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        if addresses or hosts:
+            names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+            names += [x509.DNSName(host) for host in hosts]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self.key, hashes.SHA256())
