@@ -6,6 +6,7 @@ whole, as ``XConfig``.
 """
 
 from components.accounts import Accounts, AccountsConfig
+from components.apps import Apps, AppsConfig
 from components.certificates import Certificates, CertificatesConfig
 from components.city import CityPlatform, CityPlatformConfig
 from components.machines import Endpoints, MachinesConfig, Network
@@ -16,6 +17,8 @@ from components.unit import UnitTenancy, UnitTenancyConfig
 __all__ = [
     "Accounts",
     "AccountsConfig",
+    "Apps",
+    "AppsConfig",
     "Certificates",
     "CertificatesConfig",
     "CityPlatform",

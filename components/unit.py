@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from components.accounts import Accounts, AccountsConfig
+from components.apps import Apps, AppsConfig
 from components.base import Component
 from components.certificates import Certificates, CertificatesConfig
 from components.machines import Endpoints, MachinesConfig, Network
@@ -37,15 +38,17 @@ class UnitTenancyConfig:
 
     :param zone: the city's DNS zone.
     :param machine_preview: ``checked``, or ``rendered`` for previews that contact no machine.
+    :param cluster: whether the unit's apps are declared; their provider comes with the options.
     """
 
     tenancy: Tenancy
     zone: str
     machine_preview: str = "checked"
+    cluster: bool = False
 
 
 class UnitTenancy(Component):
-    """Accounts, mailboxes, certificates, names, network and machines of a unit, then its verification."""
+    """Accounts, mailboxes, certificates, names, network, machines and apps of a unit, then its verification."""
 
     def __init__(self, name: str, config: UnitTenancyConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("UnitTenancy", name, opts)
@@ -83,6 +86,7 @@ class UnitTenancy(Component):
             MachinesConfig(unit.code, workstations, config.machine_preview),
             self.own(self.network.resources),
         )
+        self.apps = self._apps(config)
         concerns = {
             "accounts": self.accounts,
             "mailboxes": self.mailboxes,
@@ -90,6 +94,7 @@ class UnitTenancy(Component):
             "names": self.names,
             "network": self.network,
             "endpoints": self.endpoints,
+            **({"apps": self.apps} if self.apps else {}),
         }
         self.resources = [resource for concern in concerns.values() for resource in concern.resources]
         self.verification = donvi.Verification(
@@ -98,9 +103,18 @@ class UnitTenancy(Component):
             key="verification",
             digest=digest(tenancy),
             depends={subject: concern.changed_at for subject, concern in concerns.items()},
-            opts=self.own(self.resources),
+            opts=self.own(self.resources, self.apps.objects if self.apps else ()),
         )
         self.finish(domain=unit.domain, verdict=self.verification.verdict)
+
+    def _apps(self, config: UnitTenancyConfig) -> Apps | None:
+        """Return what the unit has in the cluster; ``None`` when the catalogue gives it no app."""
+        tenancy = config.tenancy
+        if not tenancy.apps or not config.cluster:
+            return None
+        signing = {(app.certificate.mount, app.certificate.role) for app in tenancy.apps}
+        roles = tuple(role for name, role in self.certificates.pki_roles.items() if name in signing)
+        return Apps("apps", AppsConfig(tenancy.unit.code, tenancy.namespaces, tenancy.apps, roles), self.own())
 
 
 def digest(tenancy: Tenancy) -> str:

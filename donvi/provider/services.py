@@ -123,17 +123,13 @@ class Services:
         """
 
         def make() -> KubernetesClient:
+            from donvi.backends.client_certificate import issue
             from donvi.backends.kubernetes.client import KubernetesClient
-            from donvi.backends.kubernetes.credential import issue
+            from donvi.kubeconfig import place
 
-            place = self.deployment.cluster
-            if place is None:
-                raise UsageError(
-                    "the deployment has no cluster, and the unit has an app in one",
-                    hint="add `cluster` to the deployment file, in the lab with `make up`",
-                )
+            cluster = place(self.deployment)
             address, token = self.deployment.vault.address, self._variable("VAULT_TOKEN")
-            return KubernetesClient(place.server, place.ca, lambda: issue(address, token, self.ca_file))
+            return KubernetesClient(cluster.server, cluster.ca, lambda: issue(address, token, self.ca_file))
 
         return self._once("kubernetes", make)
 

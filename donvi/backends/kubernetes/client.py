@@ -14,7 +14,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -25,22 +25,13 @@ from donvi.backends.kubernetes.refusals import CONFLICT, MISSING, Answer, Silenc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from donvi.backends.client_certificate import Credential
+
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 PAGE = 500
 FIRST_WAIT, LONGEST_WAIT = 0.2, 3.0
 RENEW_BEFORE = timedelta(minutes=5)
 WORTH_WAITING = frozenset({429, 500, 502, 503, 504})
-
-
-class Credential(Protocol):
-    """A client certificate with its key, both PEM, and its end."""
-
-    @property
-    def certificate(self) -> str: ...  # noqa: D102
-    @property
-    def key(self) -> str: ...  # noqa: D102
-    @property
-    def expires(self) -> datetime: ...  # noqa: D102
 
 
 class KubernetesClient:
@@ -198,5 +189,7 @@ def _reason(error: BaseException) -> str:
         error = inner
         inner = getattr(error, "reason", None) or error.__cause__
         inner = inner if isinstance(inner, BaseException) else None
+    if verdict := getattr(error, "verify_message", ""):
+        return f"its certificate isn't good: {verdict}"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.rsplit(": ", 1)[-1] or type(error).__name__
