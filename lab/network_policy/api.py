@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -66,33 +67,33 @@ class Api:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         with self._get(path, query, WATCH_SECONDS + ANSWER_SECONDS) as answer:
-            try:
-                for line in answer:
-                    event = self._json(line)
-                    if event["type"] == "ERROR":
-                        status = event["object"]
-                        kind = GoneError if status.get("code") == GONE else ApiError
-                        raise kind(f"{path}: {status.get('message')}")
-                    yield event
-            except (OSError, http.client.HTTPException) as error:
-                raise ApiError(f"{path}: {error}") from error
+            for line in answer:
+                event = self._json(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    kind = GoneError if status.get("code") == GONE else ApiError
+                    raise kind(f"{path}: {status.get('message')}")
+                yield event
 
-    def _get(self, path: str, query: dict[str, str], seconds: float) -> HTTPResponse:
+    @contextmanager
+    def _get(self, path: str, query: dict[str, str], seconds: float) -> Iterator[HTTPResponse]:
         ca, certificate, key = self._files
         try:
             # read each time: certificates are renewed
             context = ssl.create_default_context(cafile=ca)
             context.load_cert_chain(certificate, key)
             connection = http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=context)
-            connection.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": "application/json"})
-            answer = connection.getresponse()
+            with closing(connection):
+                connection.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": "application/json"})
+                answer = connection.getresponse()
+                if answer.status != http.client.OK:
+                    text = answer.read(2000).decode(errors="replace").strip()
+                    kind = GoneError if answer.status == GONE else ApiError
+                    raise kind(f"{path}: {answer.status} {text}")
+                with answer:
+                    yield answer
         except (OSError, http.client.HTTPException) as error:
             raise ApiError(f"{path}: {error}") from error
-        if answer.status != http.client.OK:
-            text = answer.read(2000).decode(errors="replace")
-            kind = GoneError if answer.status == GONE else ApiError
-            raise kind(f"{path}: {answer.status} {text}")
-        return answer
 
     @staticmethod
     def _json(data: bytes) -> dict[str, Any]:
