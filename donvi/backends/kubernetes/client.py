@@ -184,11 +184,12 @@ def _full(namespace: str, name: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return the innermost error's words; none of them repeat a request."""
-    inner: BaseException | None = error
-    while inner is not None:
+    while True:
+        around = (getattr(error, "reason", None), error.__cause__, *error.args)
+        inner = next((part for part in around if isinstance(part, BaseException)), None)
+        if inner is None:
+            break
         error = inner
-        inner = getattr(error, "reason", None) or error.__cause__
-        inner = inner if isinstance(inner, BaseException) else None
     if verdict := getattr(error, "verify_message", ""):
         return f"its certificate isn't good: {verdict}"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
