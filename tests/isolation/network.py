@@ -86,7 +86,7 @@ class Network:
         yield "link set lo up"
         for zone in self.world.zones.values():
             port = Port(CORE, f"{zone.id}0")
-            yield from self._leg(port, zone.prefix, 1, {9, 10, 11, 20})
+            yield from self._leg(port, zone.prefix, 1, {9, 10, 11, 20, 30})
         yield from self._operator(CORE)
         for unit in self.world.units.values():
             transit = unit.segments[TRANSIT]

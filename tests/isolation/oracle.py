@@ -167,8 +167,8 @@ class World:
         self._homes = sorted((*span(unit.prefix[f]), unit.code) for unit in self.units.values() for f in FAMILIES)
 
     def _flow(self, system: dict[str, Any], flow: dict[str, Any]) -> Flow:
-        named = flow.get("host") or (system["id"] if "service" in system else None)
-        target = self.servers[named] if named else self.zones[system["zone"]].server
+        named = flow.get("host") or system["id"]
+        target = self.servers.get(named) or self.zones[system["zone"]].server
         return Flow(flow["segment"], flow["endpoint"], target, flow["protocol"], flow["port"])
 
     def _units(self, folder: Path) -> Iterator[Unit]:
@@ -343,9 +343,13 @@ def _zone(facts: dict[str, Any]) -> Zone:
 
 
 def _servers(city: dict[str, Any], systems: list[dict[str, Any]]) -> dict[str, dict[int, str]]:
-    """Return the addresses of the city's servers and of the systems that have a service, by name."""
+    """Return the addresses of the city's servers and of the systems that have a service or applications, by name."""
     zones = {zone["id"]: zone for zone in city["zones"]}
     found = {system["id"]: _zone(zones[system["zone"]]).server for system in systems if "service" in system}
+    for system in systems:
+        if "apps" in system:  # they run on the cluster of their zone
+            zone = zones[system["zone"]]
+            found[system["id"]] = {f: host(zone[f"ipv{f}"], zone["cluster"]["host"]) for f in FAMILIES}
     for zone in zones.values():
         for name in (zone.get("machine") or {}).get("names", ()):
             found[name] = {f: host(zone[f"ipv{f}"], zone["machine"]["host"]) for f in FAMILIES}

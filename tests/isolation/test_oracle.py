@@ -40,7 +40,7 @@ def test_the_oracle_says_of_well_known_packets_what_people_say(world: World) -> 
         (Probe(desk, 4, "10.3.65.10", "10.0.1.20", "tcp", 8441), Fate.FORGED),
         (Probe(counter, 4, "10.3.65.100", "10.0.1.20", "tcp", 8442), Fate.PASSES),
         (Probe(counter, 4, "10.3.65.100", "10.0.1.20", "tcp", 8441), Fate.DENIED),
-        (Probe(desk, 6, "fd9b:7a3c:2900:3400::10", "fd9b:7a3c:2900:4::20", "tcp", 443), Fate.PASSES),
+        (Probe(desk, 6, "fd9b:7a3c:2900:3400::10", "fd9b:7a3c:2900:4::30", "tcp", 443), Fate.PASSES),
         (Probe(desk, 6, "fd9b:7a3c:2900:3400::10", "fd9b:7a3c:2900:1000::10", "tcp", 443), Fate.DENIED),
         (Probe(desk, 4, "10.3.64.10", "10.3.64.1", "udp", 53), Fate.ANSWERED),
         (Probe(Port("26506", "guest0"), 4, "10.3.69.10", "10.3.69.1", "udp", 53), Fate.DENIED),
