@@ -14,6 +14,8 @@ from donvi.cli.kubeconfig import EPILOG as KUBECONFIG_EPILOG
 from donvi.cli.kubeconfig import kubeconfig
 from donvi.cli.lab import app as lab
 from donvi.cli.ledger import app as ledger
+from donvi.cli.page import EPILOG as PAGE_EPILOG
+from donvi.cli.page import page
 from donvi.cli.retention import app as retention
 from donvi.cli.show import EPILOG as SHOW_EPILOG
 from donvi.cli.show import show
@@ -35,6 +37,7 @@ app = typer.Typer(
 app.command("units", epilog=UNITS_EPILOG)(units)
 app.command("show", epilog=SHOW_EPILOG)(show)
 app.command("kubeconfig", epilog=KUBECONFIG_EPILOG)(kubeconfig)
+app.command("page", epilog=PAGE_EPILOG)(page)
 app.command("unlock", epilog=UNLOCK_EPILOG)(unlock)
 app.command("verify", epilog=VERIFY_EPILOG)(verify)
 app.add_typer(account, name="account")

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from donvi import deployment
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from donvi.registry import City
     from donvi.tenancy.model import SitePage
     from tests.support.ca import Authority
 
@@ -50,10 +52,21 @@ class Served:
         return f"https://{self.page.host}/"
 
 
+@cache
+def _city() -> City:
+    return load_city()
+
+
+@cache
 def page_of(code: str) -> SitePage:
     """What the unit's site says."""
-    (page,) = (app.page for app in describe(load_city(), code).apps if app.page)
+    (page,) = (app.page for app in describe(_city(), code).apps if app.page)
     return page
+
+
+def every_page() -> list[SitePage]:
+    """What the sites of all units say."""
+    return [page_of(code) for code in _city().units]
 
 
 def gateway(code: str) -> Served | None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from playwright.sync_api import Error, expect
 
-from tests.browser import axe, chromium
+from donvi.site import render
+from tests.browser import axe, chromium, serving
 from tests.support.ca import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, Page, Playwright, Route
 
     from tests.browser.serving import Served
 
@@ -113,6 +114,28 @@ def test_nothing_is_cropped_at_any_width(browser: Browser, site: Served, width: 
     """320 is also a desktop of 1280 at 400 %, as WCAG 1.4.10 asks."""
     with opened(browser, site, Device("any", width, 800, 1, touch=False)) as page:
         assert page.evaluate(LAYOUT) == []
+
+
+@pytest.mark.parametrize("longest", ["name", "address", "host"])
+def test_the_longest_texts_of_all_units_fit(browser: Browser, longest: str) -> None:
+    """Rendered here and given to the browser as they are: no server has every unit's page."""
+    said = max(serving.every_page(), key=lambda page: len(getattr(page, longest)))
+    files = render(said)
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    context.route("**/*", lambda route: _fulfil(route, files))
+    page = context.new_page()
+    for width in (320, 360, 1440):
+        page.set_viewport_size({"width": width, "height": 640})
+        page.goto(f"https://{said.host}/index.html")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(said.name[1:])
+        assert page.evaluate(LAYOUT) == []
+    context.close()
+
+
+def _fulfil(route: Route, files: dict[str, str]) -> None:
+    name = route.request.url.rsplit("/", 1)[1]
+    kind = {"html": "text/html; charset=utf-8", "css": "text/css", "svg": "image/svg+xml"}[name.rsplit(".", 1)[1]]
+    route.fulfill(body=files[name], content_type=kind)
 
 
 def test_wider_spacing_of_letters_and_lines_crops_nothing(browser: Browser, site: Served) -> None:

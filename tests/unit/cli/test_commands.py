@@ -173,3 +173,19 @@ def test_a_unit_is_retired_only_when_it_is_gone_from_the_list(
     assert donvi("ledger", "allocate", "--retire", "27676", city=city_copy).returncode == 0
     assert json.loads(donvi("ledger", "check", "--json", city=city_copy).stdout)["retired"] == 1
     assert len(json.loads(donvi("units", "--json", city=city_copy).stdout)) == 167
+
+
+def test_page_writes_the_site_that_the_city_data_says(city_copy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "page"
+    portal = city_copy / "portal.yaml"
+    portal.write_text(portal.read_text(encoding="utf-8").replace("Tổng đài 1022", "Gọi Thành phố"), encoding="utf-8")
+    done = donvi("page", "vung-tau", str(folder), "--json", city=city_copy)
+    assert json.loads(done.stdout)["files"] == ["404.html", "favicon.svg", "index.html", "style.css"]
+    assert ">Gọi Thành phố</a>" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_page_into_a_file_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    done = donvi("page", "vung-tau", str(tmp_path / "taken"))
+    assert done.returncode == 2
+    assert "can't be written" in done.stderr
