@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -102,6 +103,18 @@ def trust(ca_file: str = "", ca_text: str = "") -> ssl.SSLContext:
             f"the city's root certificate {ca_file} can't be read: {error}",
             hint="set VAULT_CACERT to the file that holds it",
         ) from None
+
+
+def client_context(ca: str, credential: Credential) -> ssl.SSLContext:
+    """Return a context that trusts one authority (PEM) and shows a credential; the key passes through memory only."""
+    context = ssl.create_default_context(cadata=ca)
+    descriptor = os.memfd_create("donvi-credential", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, f"{credential.certificate}{credential.key}".encode())
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+    return context
 
 
 @contextmanager

@@ -16,6 +16,9 @@ COMMON = (("directory", "bind"), ("vault", "identity"))
 
 STAND_IN = ("foreign-unit", "login", "no-certificate", "wrong-role")
 MAIL = ("alias", "connection", "delivery", "login", "sender", "unknown-recipient")
+APP = ("access", "isolation", "page", "pod-security", "quota", "ready")
+"""What an application of the unit's own must be, whatever the system."""
+
 NETWORK = ("dns", "flows", "isolation", "spoofing")
 
 
@@ -29,6 +32,8 @@ def checks(city: City) -> tuple[Check, ...]:
 def _subjects(system: System) -> Iterator[str]:
     if system.service and system.roles:
         yield from STAND_IN if system.service.server == "stand-in" else MAIL
+    if system.apps:
+        yield from APP
     if system.certificates:
         yield "certificate"
     if any(endpoint.role == "gateway" for endpoint in system.endpoints):

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from donvi.verify.ask import InconclusiveError, directory, mail, names, network, places, services, unit
+from donvi.verify.ask import (
+    InconclusiveError,
+    cluster,
+    directory,
+    mail,
+    names,
+    network,
+    pages,
+    places,
+    pods,
+    services,
+    unit,
+)
 from donvi.verify.ask.context import Context
 
 if TYPE_CHECKING:
@@ -26,10 +38,13 @@ if TYPE_CHECKING:
 ASKED: dict[str, Callable[[Context], Any]] = {
     "alive": network.ask_alive,
     "forged": network.ask_forged,
+    "cluster": cluster.ask_cluster,
     "mail": mail.ask_mail,
     "neighbour": services.ask_neighbour,
     "probes": directory.ask_probes,
     "people": directory.ask_people,
+    "reach": pods.ask_reach,
+    "redirects": pages.ask_redirects,
     "aliases": directory.ask_aliases,
     "names": names.ask_names,
 }
@@ -137,7 +152,11 @@ def cases(city: City, tenancy: Tenancy) -> dict[str, dict[str, Any]]:
     resolved = {
         f"{m.id} {r.id}": (m, r) for m in stations.values() for r in (*tenancy.dns, *unit.city_names(tenancy, m))
     }
+    opened = {f"{m.id} {app.id}": (app.system, app, m) for m in stations.values() for app in pages.asks_for(tenancy, m)}
     return {
+        "app": {app.id: (app.system, app) for app in tenancy.apps},
+        "opened": opened,
+        "space": {f"{a.system} {a.namespace}": (a.system, a.namespace) for a in tenancy.apps},
         "probe": {a.id: a for a in tenancy.accounts if a.kind == "probe"},
         "person": {a.id: a for a in tenancy.accounts if a.kind == "person"},
         "served": {" ".join(pair): pair for pair in served},
@@ -170,7 +189,14 @@ def about(item: pytest.Item) -> tuple[str, str]:
         return system[0], subject
     params = item.callspec.params  # type: ignore[attr-defined]
     whole = params.get("service", params.get("interface"))
-    pair = next((params[name] for name in ("served", "certificate", "machine", "guard") if name in params), None)
+    pair = next(
+        (
+            params[name]
+            for name in ("served", "certificate", "machine", "guard", "app", "opened", "space")
+            if name in params
+        ),
+        None,
+    )
     return (pair[0] if whole is None and pair else whole.id), subject
 
 

@@ -39,6 +39,7 @@ class Context:
         self._lock = threading.RLock()
         self._operator: VaultClient | None = None
         self._verifier: VaultClient | None = None
+        self._verifier_token = ""
         self._ssh: SshRunner | None = None
         self._passwords: dict[str, Secret | None] = {}
 
@@ -60,8 +61,19 @@ class Context:
         """
         with self._lock:
             if self._verifier is None:
-                self._verifier = self._as_verifier()
+                self._verifier = self.operator.with_token(self.verifier_token)
             return self._verifier
+
+    @property
+    def verifier_token(self) -> str:
+        """The verifier's own token, for programs that log in to Vault themselves.
+
+        :raises InconclusiveError: the caller's token can't have one, or Vault doesn't answer.
+        """
+        with self._lock:
+            if not self._verifier_token:
+                self._verifier_token = self._minted()
+            return self._verifier_token
 
     def password(self, account: Account) -> Secret | None:
         """Return a probe account's password; ``None`` when nobody ever made one.
@@ -92,11 +104,9 @@ class Context:
             if self._ssh is not None:
                 self._ssh.close()
 
-    def _as_verifier(self) -> VaultClient:
+    def _minted(self) -> str:
         try:
-            return self.operator.with_token(
-                self.operator.token_create(VERIFY_TOKEN_ROLE, ttl_seconds=VERIFY_TOKEN_SECONDS)
-            )
+            return self.operator.token_create(VERIFY_TOKEN_ROLE, ttl_seconds=VERIFY_TOKEN_SECONDS)
         except PermissionDeniedError:
             raise InconclusiveError(
                 "this token may not verify: probe accounts' passwords are readable by the verifier only",

@@ -10,6 +10,9 @@ kind     further fields                                     answer
 tls      host, port, path, certificate?, key?, user?,       stage, status, detail
          password?
 greet    host, port                                         stage, detail (the server's greeting)
+page     host, path, address?, asked_name?, plain?          stage, status, headers, body (base64), certificate
+                                                            (PEM of the leaf), version, detail
+inside   source, address, port, seconds                     state (as link), detail
 dns      message (base64 of a query), server?               message (base64 of the response), server, detail
 link     address, port, seconds                             state (open, refused, silent, unreachable), detail
 forge    source, target, port, count                        sent, detail
@@ -53,6 +56,21 @@ Answer = dict[str, Any]
 
 TIMEOUT = 6.0
 AT_ONCE = 24
+PAGE_BYTES = 1 << 18
+CONNECT = """
+import socket, sys
+address, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+try:
+    socket.create_connection((address, port), seconds).close()
+except TimeoutError:
+    print("silent")
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("unreachable")
+else:
+    print("open")
+"""
 
 
 def main() -> None:
@@ -136,6 +154,61 @@ def greet(root: str, *, host: str, port: int) -> Answer:
     finally:
         plain.close()
     return {"stage": "answered", "detail": line}
+
+
+def page(root: str, *, host: str, path: str, address: str = "", asked_name: str = "", plain: bool = False) -> Answer:
+    """Fetch a page as a browser would, and follow nothing.
+
+    :param address: where to connect; where the name leads, by this machine's resolver, unless it is said.
+    :param asked_name: ask for another host name in the handshake, whatever certificate then comes.
+    :param plain: without TLS.
+    """
+    context = ssl.create_default_context(cafile=root)
+    if asked_name:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    port = http.client.HTTP_PORT if plain else http.client.HTTPS_PORT
+    try:
+        channel = socket.create_connection((address or host, port), TIMEOUT)
+    except OSError as error:
+        return {"stage": "unreachable", "detail": f"{address or host}:{port}: {error}"}
+    answer: Answer = {"stage": "answered", "certificate": "", "version": "", "detail": ""}
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    try:
+        if not plain:
+            secure = context.wrap_socket(channel, server_hostname=asked_name or host)
+            answer["certificate"] = ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
+            answer["version"] = secure.version() or ""
+            channel = secure
+        connection.sock = channel
+        connection.request("GET", path, headers={"Host": host, "Accept": "text/html", "Connection": "close"})
+        response = connection.getresponse()
+        body = response.read(PAGE_BYTES)
+    except ssl.SSLCertVerificationError as error:
+        return {"stage": "untrusted", "detail": f"{host}:{port}: {error.verify_message}"}
+    except TimeoutError:
+        return {"stage": "unreachable", "detail": f"{host}:{port}: no answer within {TIMEOUT:.0f} s"}
+    except (OSError, http.client.HTTPException) as error:
+        return {"stage": "refused", "detail": f"{host}:{port}: {error or type(error).__name__}"}
+    finally:
+        connection.close()
+        channel.close()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return answer | {"status": response.status, "headers": headers, "body": base64.b64encode(body).decode()}
+
+
+def inside(_root: str, *, source: str, address: str, port: int, seconds: float) -> Answer:
+    """Try a TCP connection from inside the pod that has the address ``source``: from its own network namespace."""
+    for place in sorted(Path("/run/netns").glob("*")):
+        enter = ["nsenter", f"--net={place}"]
+        here = subprocess.run([*enter, "ip", "-j", "address"], capture_output=True, text=True, check=False)
+        held = json.loads(here.stdout) if here.returncode == 0 and here.stdout.strip() else []
+        if source in {entry["local"] for interface in held for entry in interface.get("addr_info", ())}:
+            break
+    else:
+        return {"state": "absent", "detail": f"no pod here has the address {source}"}
+    program = ["python3", "-I", "-c", CONNECT, address, str(port), str(seconds)]
+    done = subprocess.run([*enter, *program], capture_output=True, text=True, timeout=seconds + TIMEOUT, check=False)
+    return {"state": done.stdout.strip() or "absent", "detail": done.stderr.strip()[-200:]}
 
 
 def link(_root: str, *, address: str, port: int, seconds: float) -> Answer:
@@ -293,6 +366,8 @@ KINDS: dict[str, Callable[..., Answer]] = {
     "nothing": nothing,
     "tls": tls,
     "greet": greet,
+    "page": page,
+    "inside": inside,
     "dns": dns,
     "link": link,
     "forge": forge,

@@ -13,6 +13,7 @@ from donvi.verify.ask.baseline import Baseline, baseline_questions, read_baselin
 from donvi.verify.ask.batch import part, run_batch
 from donvi.verify.ask.machines import connect
 from donvi.verify.ask.network import connections, link_questions, mail_questions
+from donvi.verify.ask.pages import page_questions, read_pages
 from donvi.verify.ask.places import certificate_path, flows_of, held, key_path
 from donvi.verify.ask.services import ServiceAnswer, read_services, service_questions
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from donvi.tenancy.model import Certificate, Endpoint, Tenancy
     from donvi.verify.ask.context import Context
     from donvi.verify.ask.names import NameAnswer
+    from donvi.verify.ask.pages import PageAnswer
 
 VAULT_PORT = 8200
 WRAP_SECONDS = 120
@@ -59,6 +61,7 @@ class MachineAnswers(msgspec.Struct, frozen=True, kw_only=True):
     vault: VaultAnswer  # gateway only
     links: dict[str, str]  # TCP connections by "<flow or target>/<family>": open, refused, or what kept it
     mail: dict[str, ServiceAnswer]  # workstation only: greetings over TLS, by port
+    pages: dict[str, PageAnswer]  # by question, see page_questions
     baseline: Baseline
 
 
@@ -76,6 +79,7 @@ def ask_machine(context: Context, endpoint: Endpoint) -> MachineAnswers:
         **_named("pair", {c.id: _pair_question(tenancy, c) for c in held(tenancy, endpoint)}),
         **_named("link", link_questions(context, endpoint)),
         **_named("mail", mail_questions(tenancy, endpoint)),
+        **_named("page", page_questions(tenancy, endpoint)),
         **_named("baseline", baseline_questions(endpoint)),
     }
     if endpoint.role == "gateway":
@@ -90,6 +94,7 @@ def ask_machine(context: Context, endpoint: Endpoint) -> MachineAnswers:
         vault=_vault(answers.get("vault", {})),
         links=connections(part(answers, "link")),
         mail=read_services(part(answers, "mail")),
+        pages=read_pages(part(answers, "page")),
         baseline=read_baseline(part(answers, "baseline")),
     )
 

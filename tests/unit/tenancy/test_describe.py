@@ -98,7 +98,11 @@ def test_every_reference_inside_a_description_resolves(every: dict[str, Tenancy]
         assert {alias.target for alias in tenancy.aliases} <= addresses
         assert {c.machine for c in tenancy.certificates} <= {endpoint.id for endpoint in tenancy.endpoints}
         certificates = [*tenancy.certificates, *(app.certificate for app in tenancy.apps)]
-        assert {(c.mount, c.role) for c in certificates} == {(r.mount, r.name) for r in tenancy.pki_roles}
+        machines = {(role.mount, role.name) for role in tenancy.pki_roles if not role.login}
+        assert {(c.mount, c.role) for c in certificates} == machines
+        policies = {policy.name for policy in tenancy.policies}
+        granted = (*tenancy.app_roles, *tenancy.login_groups)
+        assert {name for holder in granted for name in holder.policies} == policies
 
 
 def test_a_unit_may_touch_only_its_own_paths_in_vault(every: dict[str, Tenancy]) -> None:
@@ -111,9 +115,25 @@ def test_a_unit_may_touch_only_its_own_paths_in_vault(every: dict[str, Tenancy])
 
 def test_pki_roles_allow_exact_names_of_the_unit_only(every: dict[str, Tenancy]) -> None:
     for code, tenancy in every.items():
-        for role in tenancy.pki_roles:
+        for role in (role for role in tenancy.pki_roles if not role.login):
             assert role.allowed_uris == (f"urn:donvi:unit:{code}",)
             assert all(name.endswith("." + tenancy.unit.domain) and "*" not in name for name in role.allowed_domains)
+
+
+def test_people_of_a_unit_sign_for_the_cluster_in_their_own_name_and_for_their_own_unit(
+    every: dict[str, Tenancy],
+) -> None:
+    for code, tenancy in every.items():
+        (role,) = (role for role in tenancy.pki_roles if role.login)
+        assert (role.mount, role.login, role.allowed_domains, role.max_ttl_hours) == ("pki-cluster", "ldap", (), 1)
+        assert role.organization == f"unit:{code}:web-portal-admin"
+        assert (role.client, role.server) == (True, False)
+        (group,) = tenancy.login_groups
+        assert group.name == code
+        (policy,) = (policy for policy in tenancy.policies if policy.name in group.policies)
+        (rule,) = policy.rules
+        assert rule.path == f"pki-cluster/sign/{role.name}"
+        assert (rule.capabilities, rule.denied) == (("update",), ("not_after",))
 
 
 def test_people_get_what_their_post_brings_and_read_why(city: City) -> None:
@@ -157,10 +177,11 @@ def test_a_new_person_changes_nothing_but_their_own_things(
     assert changed == {"documents-clerk", "mail-user"}
 
 
-def test_there_is_a_probe_for_every_role_of_a_system_with_a_service(every: dict[str, Tenancy]) -> None:
+def test_there_is_a_probe_for_every_role_of_a_system_with_a_service_or_an_app(every: dict[str, Tenancy]) -> None:
     tenancy = every["26740"]
     probes = {account.id for account in tenancy.accounts if account.kind == "probe"}
-    roles = {f"probe-26740-{s.id}-{role}" for s in tenancy.systems if s.port for role in s.roles}
+    apps = {app.system for app in tenancy.apps}
+    roles = {f"probe-26740-{s.id}-{role}" for s in tenancy.systems if s.port or s.id in apps for role in s.roles}
     assert probes == roles
     assert "probe-26740-documents-leader" in probes
 
