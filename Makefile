@@ -1,7 +1,7 @@
 # One word per job; each does what must come before it. `make` alone says what there is.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 TESTS := unit lab backends engine acceptance faults
-PROOFS := playbooks isolation
+PROOFS := playbooks isolation cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-proofs test-vault test-browser lint lab-up lab-down lab-reset lab-status clean bootstrap
