@@ -31,9 +31,9 @@ def test_a_pod_above_the_quota_is_refused(answers, space):
 
 
 @pytest.mark.about("pod-security")
-def test_a_privileged_pod_is_refused(answers, space):
+def test_a_pod_that_reaches_into_its_host_is_refused(answers, space):
     found = answers["cluster"].privileged[space[1]]
-    assert found.status == FORBIDDEN, f"a privileged pod should be refused; got {found}"
+    assert found.status == FORBIDDEN, f"such a pod should be refused; got {found}"
     assert 'violates PodSecurity "restricted' in found.message, f"refused for another reason: {found}"
 
 

@@ -63,7 +63,7 @@ class ClusterApi:
             raise InconclusiveError(f"the cluster at {self._server} can't answer now: {answer.get('message')}")
         if response.status >= http.client.MULTIPLE_CHOICES:
             return Reply(status=response.status, message=str(answer.get("message", "")))
-        return Reply(status=response.status, items=tuple(answer.get("items") or (answer,)))
+        return Reply(status=response.status, items=tuple(answer["items"] or ()) if "items" in answer else (answer,))
 
     def seen(self, path: str) -> tuple[dict[str, Any], ...]:
         """Return the objects at a path.
