@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from donvi.cli.web_sites import url
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -24,12 +26,7 @@ def page(out: Console, tenancy: Tenancy) -> None:
     _certificates(out, tenancy)
     _network(out, tenancy)
     _flows(out, tenancy)
-    _table(
-        out,
-        "Ứng dụng riêng của đơn vị",
-        ("ứng dụng", "địa chỉ", "vùng"),
-        [(a.id, a.host, a.zone) for a in tenancy.apps],
-    )
+    _apps(out, tenancy)
     names = [(record.name, record.type, str(record.ttl), " ".join(record.values)) for record in tenancy.dns]
     _table(out, "Tên miền", ("tên", "loại", "TTL (giây)", "giá trị"), names)
     out.print(f"\nNghiệm thu kiểm tra {len(tenancy.checks)} điều: {', '.join(check.id for check in tenancy.checks)}")
@@ -111,6 +108,11 @@ def _flows(out: Console, tenancy: Tenancy) -> None:
     rows = [(f.segment, f.endpoint, f.host, f"{f.protocol}/{f.port}", f.zone, f.system) for f in tenancy.flows]
     columns = ("từ phân đoạn", "máy", "đến", "cổng", "vùng", "hệ thống")
     _table(out, "Luồng được phép; ngoài ra đều chặn", columns, rows)
+
+
+def _apps(out: Console, tenancy: Tenancy) -> None:
+    rows = [(a.id, url(a.host), a.zone, f"{a.namespace} · {a.replicas} bản chạy") for a in tenancy.apps]
+    _table(out, "Ứng dụng riêng của đơn vị", ("ứng dụng", "mở tại", "vùng", "chạy ở"), rows)
 
 
 def _table(out: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

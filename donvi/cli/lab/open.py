@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from donvi.cli import web_sites
 from donvi.cli.lab.place import lab_settings
 from donvi.cli.output import console
 from donvi.registry import load_city
 
 if TYPE_CHECKING:
     from donvi.cli.lab.opening import Opening
+    from donvi.registry import City
     from lab.settings import LabSettings
 
 EPILOG = """
@@ -43,12 +45,13 @@ def open_(until: Annotated[Until, typer.Option(help="The last thing to bring up.
     opening = Opening(settings, city)
     later = opening.stages() if until is Until.UNITS else []
     stages.run(settings, [*stages.lab_stages(settings), *later], "make up")
-    if later and not _render(opening, settings):
+    if later and not _render(city, opening, settings):
         raise typer.Exit(1)
 
 
-def _render(opening: Opening, settings: LabSettings) -> bool:
-    """Print the readiness table and where to look; say whether every unit is open."""
+def _render(city: City, opening: Opening, settings: LabSettings) -> bool:
+    """Print the readiness table, the web sites and where to look; say whether every unit is open."""
+    from donvi.deployment import parse
     from donvi.verify import matrix
 
     out = console()
@@ -56,6 +59,10 @@ def _render(opening: Opening, settings: LabSettings) -> bool:
     for line in matrix.finding_lines(opening.verdicts):
         out.print(line)
     out.print(matrix.readiness_table(opening.verdicts))
+    deployment = parse((settings.home / "deployment.json").read_text())
+    codes = [verdict.unit for verdict in opening.verdicts]
+    for text in web_sites.lines(city, codes, deployment, settings.home / "pki/root.crt"):
+        out.print(text, soft_wrap=True)
     first = opening.verdicts[0]
     out.print(
         "\nWhere to look:\n"
