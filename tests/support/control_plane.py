@@ -106,8 +106,9 @@ class Kube:
         assert answer.status_code in {200, 404}, answer.text
         return answer.json() if answer.status_code == 200 else None
 
-    def post(self, path: str, value: dict[str, Any]) -> Any:
-        return self.request("POST", path, json=value)
+    def post(self, path: str, value: dict[str, Any], *, manager: str = "kubectl-create") -> Any:
+        """Make an object as a person with kubectl would."""
+        return self.request("POST", path, json=value, params={"fieldManager": manager})
 
     def delete(self, path: str) -> Any:
         return self.request("DELETE", path)
@@ -310,7 +311,8 @@ class ControlPlane:
         if not program.exists():
             pytest.fail(f"{program} isn't built: `python -m lab.tools {tool.name}` builds it")
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=self.folder)
+            mortal = ["setpriv", "--pdeathsig", "KILL", program]  # a killed test run leaves no server behind
+            self.running[name] = subprocess.Popen([*mortal, *arguments], stdout=log, stderr=log, cwd=self.folder)
 
     def _pair(self, name: str) -> tuple[Path, Path]:
         certificate, key = self.signer.pair(name)

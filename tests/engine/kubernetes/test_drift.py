@@ -50,15 +50,12 @@ def test_an_edited_network_policy_is_seen_and_repaired(project: Project, kube: K
 
 
 def test_a_deleted_deployment_and_a_scaled_one_are_seen_and_repaired(project: Project, kube: Kube) -> None:
-    project.program('site("web"); site("other", replicas=None)')
+    project.program('site("web"); site("other")')
     path = f"/apis/apps/v1/namespaces/{project.namespace}/deployments"
     with kubelet(kube, project.namespace):
         project.up()
         kube.delete(f"{path}/web")
-        scale = kube.get(f"{path}/other/scale")
-        kube.request(
-            "PUT", f"{path}/other/scale", json={**scale, "spec": {"replicas": 3}}, params={"fieldManager": "kubectl"}
-        )
+        kube.patch(f"{path}/other/scale", {"spec": {"replicas": 3}}, manager="kubectl")
         seen = project.refresh()
         assert "web" in seen
         assert "replicas" in seen
@@ -181,7 +178,7 @@ def test_the_account_that_a_controller_makes_is_taken_over_when_the_provider_is_
     project.settings["upsert_existing_objects"] = True
     project.program(
         """
-account = core.ServiceAccount("default", metadata=meta("default"), automount_service_account_token=False, opts=options())
+core.ServiceAccount("default", metadata=meta("default"), automount_service_account_token=False, opts=options())
 """
     )
     project.up()
