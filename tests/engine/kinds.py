@@ -8,6 +8,7 @@ IMPORTED = {
     "Alias",
     "Policy",
     "AppRole",
+    "LoginGroup",
     "PkiRole",
     "Certificate",
     "RecordSet",

@@ -10,7 +10,7 @@ kind     further fields                                     answer
 tls      host, port, path, certificate?, key?, user?,       stage, status, detail
          password?
 greet    host, port                                         stage, detail (the server's greeting)
-page     host, path, address?, asked_name?, plain?          stage, status, headers, body (base64), certificate
+page     host, path, address?, asked_name?, plain?, port?   stage, status, headers, body (base64), certificate
                                                             (PEM of the leaf), version, detail
 inside   source, address, port, seconds                     state (as link), detail
 dns      message (base64 of a query), server?               message (base64 of the response), server, detail
@@ -156,7 +156,9 @@ def greet(root: str, *, host: str, port: int) -> Answer:
     return {"stage": "answered", "detail": line}
 
 
-def page(root: str, *, host: str, path: str, address: str = "", asked_name: str = "", plain: bool = False) -> Answer:
+def page(
+    root: str, *, host: str, path: str, address: str = "", asked_name: str = "", plain: bool = False, port: int = 0
+) -> Answer:
     """Fetch a page as a browser would, and follow nothing.
 
     :param address: where to connect; where the name leads, by this machine's resolver, unless it is said.
@@ -166,7 +168,7 @@ def page(root: str, *, host: str, path: str, address: str = "", asked_name: str 
     context = ssl.create_default_context(cafile=root)
     if asked_name:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    port = http.client.HTTP_PORT if plain else http.client.HTTPS_PORT
+    port = port or (http.client.HTTP_PORT if plain else http.client.HTTPS_PORT)
     try:
         channel = socket.create_connection((address or host, port), TIMEOUT)
     except OSError as error:

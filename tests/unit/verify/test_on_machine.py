@@ -1,8 +1,10 @@
 """The program that runs on a unit's machines, against a real TLS server that demands a client certificate."""
 
+import base64
 import datetime as dt
 import http.server
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -188,3 +190,92 @@ def test_a_program_that_is_not_there_is_told(tmp_path):
     answer = put({"kind": "command", "arguments": [str(tmp_path / "nft")]})
     assert answer.get("status", -1) != 0
     assert "nft" in answer["detail"]
+
+
+PAGE = "<!doctype html><html lang=vi>Phường Vũng Tàu"
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = PAGE.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+class Redirects(Pages):
+    def do_GET(self):
+        self.send_response(301)
+        self.send_header("Location", f"https://{self.headers['Host']}{self.path}")
+        self.end_headers()
+
+
+def serving(handler, context=None):
+    server = Server(("127.0.0.1", 0), handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="module")
+def site(folder):
+    """A server that knows one host name, and breaks off the handshake for any other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "localhost.crt", folder / "localhost.key")
+    context.sni_callback = lambda _s, name, _c: None if name == "localhost" else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    server = serving(Pages, context)
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(folder, port, root="root", **fields):
+    question = {"kind": "page", "host": "localhost", "path": "/", "port": port, **fields}
+    text = json.dumps({"root": str(folder / f"{root}.crt"), "asked": {"q": question}})
+    done = subprocess.run([sys.executable, "-I", PROGRAM], input=text, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["q"]
+
+
+def test_a_page_comes_with_its_headers_and_the_certificate_it_came_under(folder, site):
+    answer = fetch(folder, site)
+    assert (answer["stage"], answer["status"], answer["version"]) == ("answered", 200, "TLSv1.3")
+    assert base64.b64decode(answer["body"]).decode() == PAGE
+    assert answer["headers"]["content-type"] == "text/html; charset=utf-8"
+    assert answer["certificate"].strip() == (folder / "localhost.crt").read_text().strip()
+
+
+def test_a_page_whose_certificate_the_city_did_not_sign_is_untrusted(folder, site):
+    assert fetch(folder, site, root="stranger")["stage"] == "untrusted"
+
+
+def test_a_host_name_that_the_server_has_not_got_is_refused_not_unreachable(folder, site):
+    assert fetch(folder, site, asked_name="khong-co.localhost")["stage"] == "refused"
+    assert fetch(folder, 1)["stage"] == "unreachable"
+
+
+def test_a_redirect_is_told_and_not_followed(folder):
+    server = serving(Redirects)
+    answer = fetch(folder, server.server_address[1], plain=True, address="127.0.0.1", host="www.vung-tau.test")
+    assert (answer["status"], answer["headers"]["location"]) == (301, "https://www.vung-tau.test/")
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace")
+def test_a_connection_is_tried_from_inside_the_pod_that_has_an_address():
+    name = f"donvi-test-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run(["ip", "-n", name, "address", "add", "192.0.2.7/32", "dev", "lo"], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        question = {"kind": "inside", "source": "192.0.2.7", "address": "192.0.2.7", "port": 9, "seconds": 1}
+        assert put(question)["state"] == "refused", "only there the address is the machine's own"
+        assert put(question | {"source": "192.0.2.8"})["state"] == "absent"
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
