@@ -69,7 +69,9 @@ def _strong(what: str, block: str) -> bool:
 def _key(resource: Resource, _: CityFacts) -> Iterator[Outcome]:
     expected = f"an elliptic curve of {CURVE_BITS} bits or more, or RSA of {RSA_BITS} bits or more"
     for path, value in leaves(resource.inputs):
-        if isinstance(value, str) and any(
+        if value is UNKNOWN:
+            yield Undecided(path)
+        elif isinstance(value, str) and any(
             what in _PUBLIC and not _strong(what, block) for what, block in pem_texts(value)
         ):
             yield Finding(path, expected)
@@ -108,7 +110,13 @@ KEYS = Rule(
     reason="RSA-1024 can be factored and RSA-2048 is being phased out; a certificate outlives the decision.",
     remedy="Make a new key: EC P-256, as donvi does for every unit, or RSA with at least 3072 bits.",
     standard="NIST SP 800-57 Part 1, 5.6 (128-bit strength); BSI TR-02102-1",
-    looks_at=("donvi:*", "kubernetes:*"),
+    looks_at=(
+        *CERTIFICATES,
+        PKI_ROLE,
+        "kubernetes:core/v1:ConfigMap",
+        "kubernetes:certificates.k8s.io/*",
+        "kubernetes:cert-manager.io/*",
+    ),
     check=_key,
     kept=(
         Example(PKI_ROLE, {"keyType": "ec", "keyBits": 256}),

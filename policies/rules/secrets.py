@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from policies.city import CityFacts
     from policies.model import Outcome, Resource
 
+VERIFICATION: Final = "donvi:verify:Verification"
+"""It depends on moments that the provider writes, new with every change; those aren't worth a line each."""
 CONFIG_MAP: Final = "kubernetes:core/v1:ConfigMap"
 SECRET: Final = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
 _SHAPES = re.compile(
@@ -31,7 +33,9 @@ _PRIVATE = "PRIVATE KEY"
 
 def _plain(resource: Resource, _: CityFacts) -> Iterator[Outcome]:
     for path, value in leaves(resource.inputs):
-        if isinstance(value, str) and _looks_secret(value):
+        if value is UNKNOWN and not (resource.type == VERIFICATION and path.startswith("depends")):
+            yield Undecided(path)
+        elif isinstance(value, str) and _looks_secret(value):
             yield Finding(path, "no key, token or password: a path in Vault's KV instead")
     if resource.type == CONFIG_MAP:
         yield from _entries(resource, "data")
@@ -106,7 +110,11 @@ PLAIN = Rule(
 def _not_marked(resource: Resource, _: CityFacts) -> Iterator[Outcome]:
     for path, value in leaves(resource.inputs):
         name = path.rpartition(".")[2]
-        if _NAMED.search(name) and name != "credential" and is_text(value) and path not in resource.marked:
+        if not _NAMED.search(name) or name == "credential" or path in resource.marked:
+            continue
+        if value is UNKNOWN:
+            yield Undecided(path)
+        elif is_text(value):
             yield Finding(path, "marked secret (pulumi.Output.secret), or better a path in Vault's KV")
 
 
