@@ -124,9 +124,8 @@ def running(folder: Path) -> Iterator[VaultServer]:
         "storage": {"inmem": {}},
         "listener": {"tcp": listener},
         "api_addr": f"https://127.0.0.1:{port}",
+        "plugin_directory": str(plugin.parent),
     }
-    if plugin is not None:
-        configuration["plugin_directory"] = str(plugin.parent)
     if flavour == "Vault":
         configuration["disable_mlock"] = True  # OpenBao no longer knows the word
     (folder / "vault.json").write_text(json.dumps(configuration))
@@ -140,8 +139,7 @@ def running(folder: Path) -> Iterator[VaultServer]:
         )
         server.unseal()
         _set_up(server)
-        if plugin is not None:
-            _enable_ldap(server, plugin)
+        _enable_ldap(server, plugin)
         yield server
         server.root.close()
     finally:
@@ -150,11 +148,10 @@ def running(folder: Path) -> Iterator[VaultServer]:
         log.close()
 
 
-def ldap_plugin() -> Path | None:
-    """Return the plugin for logins by the directory, if it was ever built."""
-    settings = LabSettings.from_environment()
-    found = tools.folder(settings, tools.OPENBAO_LDAP) / next(iter(tools.OPENBAO_LDAP.programs))
-    return found if found.exists() else None
+def ldap_plugin() -> Path:
+    """Return the plugin for logins by the directory; built once for all clones of this host."""
+    folder = tools.ensure_built(LabSettings.from_environment(), tools.OPENBAO_LDAP)
+    return folder / next(iter(tools.OPENBAO_LDAP.programs))
 
 
 def _enable_ldap(server: VaultServer, plugin: Path) -> None:
