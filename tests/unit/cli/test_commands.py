@@ -141,6 +141,8 @@ def test_a_new_unit_is_refused_until_allocate_gives_it_numbers_and_nobody_else_c
     edit("units.csv", "26506,", "26500,Xã Vũng Tàu,xã,Bà Rịa–Vũng Tàu,3,small,\n26506,")
     with (city_copy / "sites.csv").open("a", encoding="utf-8") as sites:
         sites.write("26500,main,0,Trụ sở\n")
+    with (city_copy / "contacts.csv").open("a", encoding="utf-8") as contacts:
+        contacts.write('26500,"1 Ba Cu, xã Vũng Tàu",+84 254 002 6500,weekdays\n')
 
     refused = donvi("units", city=city_copy)
     assert refused.returncode == 2
@@ -168,6 +170,7 @@ def test_a_unit_is_retired_only_when_it_is_gone_from_the_list(
     assert donvi("ledger", "allocate", "--retire", "27676", city=city_copy).returncode == 2
     edit("units.csv", "27676,Xã Thạnh An,xã,Thành phố Hồ Chí Minh,3,medium,\n", "")
     edit("sites.csv", "27676,main,0,Trụ sở\n", "")
+    edit("contacts.csv", '27676,"11 Lý Thường Kiệt, xã Thạnh An",+84 28 0002 7676,weekdays\n', "")
     noticed = donvi("ledger", "check", "--json", city=city_copy)
     assert json.loads(noticed.stdout)["abandoned"] == ["27676"]
     assert donvi("ledger", "allocate", "--retire", "27676", city=city_copy).returncode == 0

@@ -24,7 +24,7 @@ kind: shared
 zone: gov
 service: {port: 8450}
 roles:
-  - {id: reporter, title: Người báo cáo, posts: [clerk], probe: 40}
+  - {id: reporter, title: Người báo cáo, posts: [clerk], probe: 90}
 flows:
   - {segment: office, endpoint: workstation, protocol: tcp, port: 8450}
 mailboxes:
