@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from donvi.backends.client_certificate import client_context, issue
 from donvi.tenancy.servers import ZONE_PORT
 from tests.playbooks.conftest import write_bytes
 
@@ -156,3 +157,16 @@ def test_a_revoked_certificate_is_refused(
             return
         time.sleep(0.2)
     pytest.fail(f"still let in {FRESH} s after its revocation was published")
+
+
+def test_a_certificate_for_the_cluster_opens_no_system(
+    deployment: Deployment, vault: Callable[[str], Vault], root: str
+) -> None:
+    token = str(vault("apply").session.headers["X-Vault-Token"])
+    context = client_context(Path(root).read_text(), issue(deployment.vault.address, token, root))
+    host, port = deployment.systems["documents"].split(":")
+    connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
+    with pytest.raises(OSError, match=r"alert|EOF|reset"):
+        connection.request("GET", "/26506/clerk")
+        connection.getresponse()
+    connection.close()
