@@ -14,6 +14,7 @@
     ├── PartialError           an operation stopped half-way; what exists is recorded
     ├── VerificationError      a check of the real systems failed or was inconclusive
     ├── LabError               the lab's machines could not be made, reused or removed
+    ├── PolicyError            a policy refuses what a stack declares                    exit 4
     ├── EngineError            Pulumi failed                                             exit 5
     └── LockedError            a stack or the lab is held by somebody else               exit 7
 
@@ -129,6 +130,13 @@ class LabError(DonviError):
     """The lab's machines could not be made, reused or removed."""
 
     code = "lab"
+
+
+class PolicyError(DonviError):
+    """A policy refuses what a stack declares; the message names the policy, the resource and the remedy."""
+
+    code = "policy"
+    exit_code = 4
 
 
 class EngineError(DonviError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from donvi.deployment import parse
 from donvi.errors import LabError, LockedError, PermissionDeniedError, SealedError, UnreachableError
 from donvi.kubeconfig import kubeconfig
-from lab import record, tools
+from lab import plugins, record, tools
 from lab.files import place
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | Non
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         # else every run tries to download the Kubernetes plugin, because its SDK is installed, and waits for that
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # plain `pulumi preview` and `up` run the pack; given as a file, every language host can start it
+        "PULUMI_OPTION_POLICY_PACK": str(settings.repository / "policies/pulumi-analyzer-donvi"),
         "VAULT_ADDR": address,
         "VAULT_CACERT": f"{settings.home}/pki/root.crt",
         "VAULT_TOKEN": login(settings, address, role),
@@ -71,9 +73,10 @@ def _kubeconfig(settings: LabSettings, deployment: str) -> str:
 
 
 def search_path(settings: LabSettings, current: str) -> str:
-    """Return PATH with the environment's programs and the tools first; the same when done twice."""
-    first = tools.paths(settings)
-    return os.pathsep.join([*first, *(entry for entry in current.split(os.pathsep) if entry not in first)])
+    """Return PATH with the environment's programs, the tools and a Kubernetes plugin first; the same when done twice."""
+    first = [*tools.paths(settings), *plugins.folders(settings, current)]
+    moved = {*first, str(plugins.stand_in(settings))}
+    return os.pathsep.join([*first, *(entry for entry in current.split(os.pathsep) if entry not in moved)])
 
 
 def exports(names: Mapping[str, str]) -> str:

@@ -17,11 +17,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from donvi.errors import EngineError, LockedError, UsageError
+from donvi.errors import EngineError, LockedError, PolicyError, UsageError
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
@@ -118,6 +118,7 @@ class StackDriver:
         :param refresh: read the real systems first (``up`` and ``preview`` only).
         :param on_step: called in this thread for every step.
         :raises LockedError: somebody else holds the stack, or a dead run left its lock.
+        :raises PolicyError: a policy refuses a resource or the stack; the message names each.
         :raises EngineError: a resource or the program failed; the message names each.
         """
         begun = time.monotonic()
@@ -188,9 +189,12 @@ class _Problems:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.refused: list[str] = []
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     def look_at(self, event: Mapping[str, Any]) -> None:
+        if violated := event.get("policyEvent"):
+            self._policy(violated)
         told = event.get("diagnosticEvent")
         if not told or told.get("severity") != "error":
             return
@@ -200,24 +204,40 @@ class _Problems:
         if line not in self.said:
             self.said.append(line)
 
-    def error(self, operation: Operation, stack: str, status: int) -> EngineError | LockedError:
+    def _policy(self, violated: Mapping[str, Any]) -> None:
+        if violated.get("enforcementLevel") != "mandatory":
+            return
+        name = violated.get("resourceUrn", "").rpartition("::")[2]
+        message = redact("; ".join(_COLOUR.sub("", violated["message"]).split("\n")))
+        self.refused.append(f"policy {violated['policyName']} at {name}: {message}")
+
+    def error(self, operation: Operation, stack: str, status: int) -> EngineError | LockedError | PolicyError:
         held = next((line for line in [*self.said, *self.tail] if LOCKED in line), None)
         if held is not None:
             return LockedError(
                 f"stack {stack} is locked: {redact(' '.join(self.tail)) or held}",
                 hint=f"wait for the other run, or if it is dead {UNLOCK.format(stack)}",
             )
+        if self.refused:
+            return PolicyError(
+                f"{operation.value} of stack {stack} is refused: {_some(self.refused)}",
+                hint="do what each remedy says; an exception is a waiver (docs/policies.md)",
+            )
         own = [line for line in self.said if not line.endswith(NOISE)] or list(self.tail)
         if any(BROKEN in line for line in own):
             return EngineError(
                 f"the state of stack {stack} is half-written: a run was killed", hint=UNLOCK.format(stack)
             )
-        told = "; ".join(own[:NAMED_IN_ERROR]) or f"pulumi ended with exit code {status}"
-        more = f"; and {len(own) - NAMED_IN_ERROR} more" if len(own) > NAMED_IN_ERROR else ""
+        told = _some(own) or f"pulumi ended with exit code {status}"
         return EngineError(
-            f"{operation.value} of stack {stack} failed: {redact(told)}{more}",
+            f"{operation.value} of stack {stack} failed: {redact(told)}",
             hint=f"repair that, then `pulumi up -s {stack}` goes on where this run stopped",
         )
+
+
+def _some(lines: Sequence[str]) -> str:
+    more = f"; and {len(lines) - NAMED_IN_ERROR} more" if len(lines) > NAMED_IN_ERROR else ""
+    return "; ".join(lines[:NAMED_IN_ERROR]) + more
 
 
 def _command(operation: Operation, stack: str, *, refresh: bool) -> list[str]:
