@@ -71,7 +71,7 @@ def _kubeconfig(settings: LabSettings, deployment: str) -> str:
     place(file, text)
     return str(file)
 
-
+    """Return PATH with the environment's programs, tools and a Kubernetes plugin first; the same when done twice."""
 def search_path(settings: LabSettings, current: str) -> str:
     """Return PATH with the environment's programs, the tools and a Kubernetes plugin first; the same when done twice."""
     first = [*tools.paths(settings), *plugins.folders(settings, current)]

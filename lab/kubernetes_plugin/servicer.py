@@ -14,7 +14,7 @@ from donvi.errors import DonviError, PermissionDeniedError, UsageError
 from donvi.plugin.process import Servicer
 from donvi.plugin.status import fail, fail_partially
 from donvi.plugin.wire import decode, encode
-from lab.kubernetes_plugin import kubeconfig, resources
+from lab.kubernetes_plugin import VERSION, kubeconfig, resources
 from lab.kubernetes_plugin.api import Api, Settings
 from lab.kubernetes_plugin.difference import Change
 from lab.kubernetes_plugin.paths import written
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound="Callable[..., Any]")
 
-VERSION = "4.34.2"
-"""The official SDK's that this serves; the engine records it."""
 ELSEWHERE = "the lab's stand-in for the Kubernetes plugin serves objects only; install the official plugin for this"
 
 _PLAIN = {
