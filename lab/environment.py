@@ -71,9 +71,9 @@ def _kubeconfig(settings: LabSettings, deployment: str) -> str:
     place(file, text)
     return str(file)
 
-    """Return PATH with the environment's programs, tools and a Kubernetes plugin first; the same when done twice."""
+
 def search_path(settings: LabSettings, current: str) -> str:
-    """Return PATH with the environment's programs, the tools and a Kubernetes plugin first; the same when done twice."""
+    """Return PATH with the environment's programs, tools and a Kubernetes plugin first; the same when done twice."""
     first = [*tools.paths(settings), *plugins.folders(settings, current)]
     moved = {*first, str(plugins.stand_in(settings))}
     return os.pathsep.join([*first, *(entry for entry in current.split(os.pathsep) if entry not in moved)])
