@@ -52,7 +52,7 @@ def test_an_administrator_sees_nothing_of_others(administrator, space):
 
 
 @pytest.mark.about("access")
-def test_an_administrator_reads_no_secret(administrator, space):
+def test_secrets_are_closed_to_an_administrator(administrator, space):
     found = administrator.secrets
     assert found.status == FORBIDDEN, f"{administrator.login} asked for the secrets of {space[1]} and got {found}"
 
