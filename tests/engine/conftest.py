@@ -34,7 +34,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, template: Path) -> Project:
-    """A fresh project with an initialised stack."""
+def project(tmp_path: Path, template: Path) -> Iterator[Project]:
+    """A fresh project with an initialised stack; nothing of it runs on after the test."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    return Project(tmp_path)
+    made = Project(tmp_path)
+    yield made
+    made.end()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +44,7 @@ class Project:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
     plugin: Path = ROOT / "tests/engine/toy/plugin"
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.things.mkdir(parents=True, exist_ok=True)
@@ -86,7 +89,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a pulumi command on the stack in a process group of its own."""
         command = ["pulumi", *arguments, "--stack", "toy", "--non-interactive", "--color", "never"]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=self.environ,
@@ -95,6 +98,16 @@ class Project:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what still runs, as after a failed assertion, so that it disturbs no other test."""
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with process:
+                pass
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run a pulumi command and return what it printed; assert that it succeeded or, if so wished, failed."""

@@ -11,6 +11,7 @@ from tests.engine.kinds import IMPORTED
 from tests.engine.project import ROOT, Project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.engine.lab import Lab
@@ -34,11 +35,12 @@ def one_of_each(lab: Lab) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def elsewhere(lab: Lab, tmp_path: Path) -> Project:
+def elsewhere(lab: Lab, tmp_path: Path) -> Iterator[Project]:
     """A project of its own with the real provider and no resource; the provider's default configuration."""
     made = Project(tmp_path, dict(lab.environ), plugin=ROOT / "donvi/provider/plugin")
     made.init()
-    return made
+    yield made
+    made.end()
 
 
 def test_every_kind_is_imported_by_the_cli_and_then_shows_no_change(lab: Lab, elsewhere: Project) -> None:

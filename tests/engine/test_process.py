@@ -39,8 +39,8 @@ def most_at_once(project: Project) -> int:
     return most
 
 
-def wait_until(condition: object, seconds: float = 15.0) -> bool:
-    """Poll until the condition holds; says whether it did in time."""
+def wait_until(condition: object, seconds: float = 60.0) -> bool:
+    """Poll until the condition holds; says whether it did in time, which a busy host may need much of."""
     assert callable(condition)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
