@@ -87,7 +87,8 @@ class VaultLink:
         if response.status == http.client.SERVICE_UNAVAILABLE:
             raise SealedError(f"Vault at {self._address} is sealed or starting", hint="wait, then try again")
         if response.status >= http.client.MULTIPLE_CHOICES:
-            return Refused(response.status, "; ".join(answer.get("errors") or []) or str(response.status))
+            words = " ".join("; ".join(answer.get("errors") or []).split())
+            return Refused(response.status, words or str(response.status))
         return answer
 
 
