@@ -1,1 +1,1 @@
-"""The Pulumi program and what drives it: the stack ``platform``, and one stack per unit named ``<code>-<slug>``."""
+"""The Pulumi program: the stack ``platform``, and one stack per unit named ``<code>-<slug>``."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from donvi.deployment import parse, text_from_environment
+from donvi.fleet.driver import StackDriver
 from donvi.provider.services import Services
-from stacks.driver import StackDriver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from donvi.errors import EngineError, LockedError, UsageError
-from stacks.driver import Operation, StackDriver, Step
+from donvi.fleet.driver import Operation, StackDriver, Step
 from tests.engine.test_process import wait_until
 
 if TYPE_CHECKING:

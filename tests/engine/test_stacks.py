@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from donvi.fleet.driver import REPOSITORY
 from donvi.registry import load_city
 from donvi.tenancy import describe
-from stacks.driver import REPOSITORY
 from tests.engine.kinds import IMPORTED
 
 if TYPE_CHECKING:

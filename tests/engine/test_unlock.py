@@ -13,7 +13,7 @@ import pytest
 
 from donvi.errors import EngineError, LockedError, UsageError
 from donvi.fleet import checkpoints, locks, pending
-from stacks.driver import Operation, StackDriver
+from donvi.fleet.driver import Operation, StackDriver
 from tests.engine.test_process import providers, wait_until
 
 if TYPE_CHECKING:

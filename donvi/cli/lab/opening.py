@@ -7,19 +7,19 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
+from donvi.fleet.driver import Operation, StackDriver
 from donvi.tenancy import names
 from lab import environment
 from lab.stages import Stage
-from stacks.driver import Operation, StackDriver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from donvi.fleet.driver import Outcome, Step
     from donvi.registry import City
     from donvi.verify import CheckResult, Verdict
     from lab.settings import LabSettings
     from lab.stages import Progress
-    from stacks.driver import Outcome, Step
 
 T = TypeVar("T")
 PLATFORM = "platform"

@@ -23,7 +23,7 @@ from donvi.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
 BROKEN = "failed to load checkpoint"
 UNLOCK = "run `donvi unlock {0}`, then `pulumi up --refresh -s {0}`"
