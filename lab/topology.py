@@ -20,6 +20,7 @@ from ipaddress import (
 )
 from typing import TYPE_CHECKING, Any
 
+from donvi.tenancy.machines import ROUTER
 from donvi.tenancy.names import router_interface
 from lab.settings import link_name
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
     from donvi.tenancy.model import Endpoint, Segment, Tenancy, ZoneNetwork
 
-CORE = "core"
-FIXED_NUMBERS = {CORE: 2, "dc": 3}
+FIXED_NUMBERS = {ROUTER: 2, "dc": 3}
 FIRST_NUMBER = 16
 TRANSIT = "transit"
 
@@ -80,7 +80,7 @@ class CityPlan:
         ends = [end for unit in self.units for end in unit.endpoints]
         first = [end.id for end in ends if end.role == "gateway"]
         others = [end.id for end in ends if end.role != "gateway"]
-        return [CORE, *(server.name for server in self.servers), *first, *others]
+        return [ROUTER, *(server.name for server in self.servers), *first, *others]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +218,10 @@ class _Layout:
     def add_core(self) -> None:
         """Add the core router with a switch per zone."""
         home = next(self._zones[server.zone] for server in self._plan.servers if server.role == "datacentre")
-        fqdn = f"{CORE}.{self._plan.domain}"
-        self._add_machine(CORE, "router", fqdn, _first(home), forwards=True)
+        fqdn = f"{ROUTER}.{self._plan.domain}"
+        self._add_machine(ROUTER, "router", fqdn, _first(home), forwards=True)
         for zone in self._plan.zones:
-            self._switches.append(_switch(CORE, zone.interface, zone))
+            self._switches.append(_switch(ROUTER, zone.interface, zone))
 
     def add_server(self, server: ZoneServer) -> None:
         """Add a machine of a zone."""
@@ -229,7 +229,7 @@ class _Layout:
         addresses = (server.ipv4, server.ipv6)
         more = {"services": server.services, "zone": server.zone, "forwards": server.role == "cluster"}
         self._add_machine(server.name, server.role, fqdn, addresses, **more)
-        self._plug(CORE, zone.interface, _port(server.name, zone.interface, addresses, zone))
+        self._plug(ROUTER, zone.interface, _port(server.name, zone.interface, addresses, zone))
         self._route_everything(server.name, _first(zone))
 
     def add_gateway(self, unit: Tenancy, end: Endpoint) -> None:
@@ -237,13 +237,13 @@ class _Layout:
         code, own = unit.unit.code, (end.ipv4, end.ipv6)
         transit = next(segment for segment in unit.segments if segment.kind == TRANSIT)
         self._add_machine(end.id, end.role, _fqdn(unit, end), own, forwards=True, unit=code)
-        core = _port(CORE, router_interface(code), (transit.gateway4, transit.gateway6), transit)
+        core = _port(ROUTER, router_interface(code), (transit.gateway4, transit.gateway6), transit)
         self._links.append(Link(core, _port(end.id, transit.interface, own, transit)))
         for segment in unit.segments:
             if segment != transit:
                 self._switches.append(_switch(end.id, segment.interface, segment))
         for prefix, via in zip((unit.unit.ipv4, unit.unit.ipv6), own, strict=True):
-            self._routes += [Route(CORE, ip_network(prefix), ip_address(via)), Route(end.id, ip_network(prefix))]
+            self._routes += [Route(ROUTER, ip_network(prefix), ip_address(via)), Route(end.id, ip_network(prefix))]
         self._route_everything(end.id, (transit.gateway4, transit.gateway6))
 
     def add_endpoint(self, unit: Tenancy, end: Endpoint) -> None:
