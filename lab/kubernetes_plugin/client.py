@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,8 @@ class Client:
 
     def _wait_for_server(self, deadline: Deadline, session: Session, error: Exception) -> None:
         """Return when the server says that it is ready; its first answers after a start are still refusals."""
+        if _distrusted(error):
+            raise _unreachable(self.server, error)
         patience = deadline.left if self._answered.is_set() else min(deadline.left, FIRST_PATIENCE_SECONDS)
         end, pause = deadline.left - patience, 0.1
         while deadline.left > end:
@@ -171,11 +174,7 @@ class Client:
                     return
             except (HTTPError, OSError) as again:
                 error = again
-        reason = getattr(error, "reason", error)
-        raise UnreachableError(
-            f"the API server {self.server} doesn't answer ({reason})",
-            hint="Start it, check the provider's kubeconfig, then run this again: it goes on where it stopped",
-        )
+        raise _unreachable(self.server, error)
 
     def _answer(self, response: urllib3.BaseHTTPResponse) -> Answer:
         try:
@@ -189,6 +188,22 @@ class Client:
         if response.status >= 400:  # noqa: PLR2004 - of HTTP
             raise ApiError.parse(response.status, body)
         return Answer(body, _warnings(response))
+
+
+def _unreachable(server: str, error: Exception) -> UnreachableError:
+    return UnreachableError(
+        f"the API server {server} doesn't answer ({getattr(error, 'reason', error)})",
+        hint="Start it, check the provider's kubeconfig, then run this again: it goes on where it stopped",
+    )
+
+
+def _distrusted(error: BaseException | None) -> bool:
+    """Say whether the server couldn't prove who it is; waiting doesn't change that."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _events(response: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:

@@ -62,6 +62,8 @@ def ready(
 
 def problems(api: Api, kind: Kind, inputs: Mapping[str, Any], live: Mapping[str, Any], deadline: Deadline) -> list[str]:
     """Return why an object isn't ready at this moment; empty if it is."""
+    if "deletionTimestamp" in live["metadata"]:
+        return [f"{kind.name} {identifier(live)} is being deleted: {held_by(live)}"]
     rule = readiness.rule(kind, inputs)
     wait = rule(live) if rule else None
     if wait is None:
