@@ -71,7 +71,7 @@ def furnish(where: Place, machine: Machine, root: Authority, disk: Path) -> str:
 def service_subject(settings: LabSettings, topology: Topology, machine: Machine, service: str) -> Subject:
     """Return whom a service's certificate is for: its name, and the machine's addresses, by which operators connect."""
     name = f"{service}.{topology.domain}"
-    return Subject(name, (name,), (settings.network[machine.number], machine.data4, machine.data6))
+    return Subject(name, (name,), (settings.network[machine.number], machine.data4, machine.data6, *machine.inside))
 
 
 def ensure_operators(settings: LabSettings, authority: Authority) -> None:

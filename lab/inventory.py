@@ -87,6 +87,8 @@ def inventory(settings: LabSettings, topology: Topology, variables: Mapping[str,
         "donvi_lab_operators": f"{settings.home}/operators",
         "donvi_openbao_binary": str(openbao()),
         "donvi_openbao_ldap_plugin": str(tools.folder(settings, tools.OPENBAO_LDAP) / "openbao-plugin-auth-ldap"),
+        "donvi_programs": tools.cluster_programs(settings),
+        "donvi_versions": {tool.name: tools.version(settings, tool) for tool in (tools.ETCD, tools.KUBERNETES)},
         **variables,
     }
     children: dict[str, Any] = {}

@@ -29,9 +29,17 @@ LAUNCH = """pid=$1 log=$2 groups=$3; shift 3
 echo $$ >"$pid"
 for group in $groups; do echo $$ >"$group"; done
 exec "$@" >>"$log" 2>&1"""
-# nspawn shows the machine its own part of every hierarchy, but read-only
+# What a node finds before its first process. nspawn shows it its own part of every cgroup hierarchy, but read-only. And
+# a kubelet ends where it may not set these of the kernel's settings; the kernel is the host's, so it sees them as set.
 INIT = """mount -o remount,bind,rw /sys/fs/cgroup
 for tree in /sys/fs/cgroup/*/; do mountpoint -q "$tree" && mount -o remount,bind,rw "$tree"; done
+for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \\
+    kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
+    shown=/run/shown-settings/${setting%=*}
+    mkdir -p "${shown%/*}"
+    echo "${setting#*=}" >"$shown"
+    mount --bind -o ro "$shown" "/proc/sys/${setting%=*}"
+done
 exec /lib/systemd/systemd"""
 
 
@@ -42,18 +50,26 @@ class Powers:
     :param system_calls: those that are let through.
     :param cgroups: it makes cgroups, in every hierarchy, for what it runs.
     :param volumes: its folders that lie on the host's own disk, because one overlay can't carry another.
+    :param devices: those of the host that it sees.
     """
 
     capabilities: str
     system_calls: str = ""
     cgroups: bool = False
     volumes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 # Vault locks its memory, a router sets routes and packet filters
 COMMON = Powers("CAP_IPC_LOCK,CAP_NET_ADMIN")
-# a node starts containers of its own
-NODE = Powers("all", "@keyring bpf", cgroups=True, volumes=("/var/lib/containerd", "/var/lib/kubelet"))
+# a node starts containers of its own, and its kubelet reads in the kernel's log what ran out of memory
+NODE = Powers(
+    "all",
+    "@keyring bpf",
+    cgroups=True,
+    volumes=("/var/lib/containerd", "/var/lib/kubelet"),
+    devices=("/dev/kmsg",),
+)
 
 
 def powers(role: str) -> Powers:
@@ -125,7 +141,7 @@ class Container:
 
     def _more(self, powers: Powers) -> list[str]:
         """Return the rest of nspawn's arguments, which ends with what it starts."""
-        binds = []
+        binds = [f"--bind={device}" for device in powers.devices]
         for place in powers.volumes:
             folder = self.folder / "volumes" / place.strip("/").replace("/", "-")
             folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from donvi.tenancy import describe
 from donvi.tenancy.inventory import datacentre_vars
 from donvi.tenancy.network import zone_networks
 from donvi.tenancy.platform import NAME_SERVER
-from donvi.tenancy.servers import servers, zone_services
+from donvi.tenancy.servers import cluster, servers, zone_services
 from lab.topology import CityPlan, SystemPlace, ZoneServer
 
 if TYPE_CHECKING:
@@ -56,15 +56,16 @@ def _servers(city: City, zone: Zone) -> Iterator[ZoneServer]:
     if zone.services:
         yield _server(city, zone, zone.services, "zone")
     if zone.cluster:
-        yield _server(city, zone, zone.cluster, "cluster")
+        inside = cluster(city)
+        yield _server(city, zone, zone.cluster, "cluster", (inside.api,) if inside else ())
 
 
-def _server(city: City, zone: Zone, machine: ZoneMachine, role: str) -> ZoneServer:
+def _server(city: City, zone: Zone, machine: ZoneMachine, role: str, inside: tuple[str, ...] = ()) -> ZoneServer:
     """Return a machine with a certificate of every name that answers there."""
     addresses = address(zone.ipv4, machine.host), address(zone.ipv6, machine.host)
     answering = {**servers(city), **zone_services(city)}
     services = tuple(name for name, server in answering.items() if server.machine == machine.name)
-    return ZoneServer(machine.name, role, zone.id, *addresses, services)
+    return ZoneServer(machine.name, role, zone.id, *addresses, services, inside)
 
 
 def _places(city: City) -> Iterator[SystemPlace]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -21,12 +20,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from lab import control, lock, playbook, tools
+from lab import control, lock, playbook
+from lab.background import Background
 from lab.files import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
     from lab.settings import LabSettings
 
@@ -144,45 +143,19 @@ def run(settings: LabSettings, stages: Sequence[Stage], purpose: str) -> list[Co
     return steps.costs
 
 
-class BackgroundTools:
-    """Builds the command-line tools while servers come up; only the engine needs them."""
+def lab_stages(settings: LabSettings, meanwhile: Sequence[Stage] = ()) -> list[Stage]:
+    """Return the stages from nothing to configured servers, ready tools and a cluster.
 
-    def __init__(self, settings: LabSettings) -> None:
-        self._settings = settings
-        self._pool = ThreadPoolExecutor(max_workers=1)
-        self._future: Future[None] | None = None
-
-    def begin(self, _: Progress) -> str:
-        """Start building what is missing."""
-        # first in the queue: Vault's own configuration needs it, the others are for later stages
-        self._pool.submit(tools.ensure_built, self._settings, tools.OPENBAO_LDAP)
-        missing = tools.missing(self._settings)
-        if not missing:
-            self._pool.shutdown(wait=False)
-            return "ready"
-        self._future = self._pool.submit(tools.ensure, self._settings)
-        self._pool.shutdown(wait=False)
-        return f"building {' and '.join(tool.name for tool in missing)} in the background"
-
-    def finish(self, progress: Progress) -> str:
-        """Wait for the build.
-
-        :raises LabError: it failed.
-        """
-        if self._future is not None:
-            progress.note("compiling: minutes on a machine that never did, then cached")
-            self._future.result()
-        return ""
-
-
-def lab_stages(settings: LabSettings) -> list[Stage]:
-    """Return the stages from nothing to configured servers and ready tools."""
-    background = BackgroundTools(settings)
+    :param meanwhile: what needs servers and tools and no cluster; the cluster's machine is configured beside it.
+    """
+    background = Background(settings)
     return [
         Stage("Tools", background.begin),
         Stage("Machines", lambda progress: _machines(settings, progress)),
-        Stage("Data centre", lambda progress: _datacentre(settings, progress)),
-        Stage("Tools ready", background.finish),
+        Stage("Data centre", lambda progress: _datacentre(settings, background, progress)),
+        Stage("Tools ready", background.engine),
+        *meanwhile,
+        Stage("Cluster", background.cluster),
     ]
 
 
@@ -190,9 +163,11 @@ def _machines(settings: LabSettings, progress: Progress) -> str:
     return f"{len(control.up(settings, progress).machines)} running"
 
 
-def _datacentre(settings: LabSettings, progress: Progress) -> str:
-    tools.ensure_built(settings, tools.OPENBAO_LDAP, progress.note)  # or wait for it
-    return f"{playbook.run(settings, 'datacentre', progress.note)} changes"
+def _datacentre(settings: LabSettings, background: Background, progress: Progress) -> str:
+    background.vault(progress)
+    changed = playbook.run(settings, "datacentre", progress.note)
+    background.begin_cluster()
+    return f"{changed} changes"
 
 
 def _cpu() -> float:

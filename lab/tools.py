@@ -86,6 +86,7 @@ CONTOUR = Tool(
     stamps={"github.com/projectcontour/contour/internal/build.Version": "v{version}"},
 )
 COREDNS = Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
+KUBECTL = "kubectl"
 ENGINE = (PULUMI, PYTHON_HOST)
 CLUSTER = (ETCD, KUBERNETES, COREDNS, CONTOUR)
 ALL = (*ENGINE, *CLUSTER, OPENBAO_LDAP, VAULT)
@@ -158,6 +159,12 @@ def ensure_built(settings: LabSettings, tool: Tool, tell: Callable[[str], None] 
             _build(settings, tool, program, place)
             tell(f"built {program} {version(settings, tool)}")
     return place
+
+
+def cluster_programs(settings: LabSettings) -> dict[str, str]:
+    """Return where each program of the cluster's machine is, or would be: those that are built, and kubectl's wheel."""
+    built = {program: str(folder(settings, tool) / program) for tool in (ETCD, KUBERNETES) for program in tool.programs}
+    return {**built, KUBECTL: str(Path(sysconfig.get_path("scripts")) / KUBECTL)}
 
 
 def go_environment() -> dict[str, str]:

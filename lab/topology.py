@@ -40,6 +40,7 @@ class ZoneServer:
 
     :param role: datacentre (the city's own servers), zone (answers for the zone's systems) or cluster (runs its apps).
     :param services: host names below the city's domain for which it holds a certificate.
+    :param inside: addresses that it answers to within itself only, likewise in its certificates.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ZoneServer:
     ipv4: str
     ipv6: str
     services: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Machine:
     :param data4: its address in the city's networks, likewise ``data6``.
     :param resolvers: whom it asks for names.
     :param services: host names for which the machine holds a certificate of the lab's root.
+    :param inside: addresses that it answers to within itself only.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Machine:
     resolvers: tuple[str, ...]
     forwards: bool = False
     services: tuple[str, ...] = ()
+    inside: tuple[IPv4Address | IPv6Address, ...] = ()
     zone: str = ""
     unit: str = ""
 
@@ -228,6 +232,7 @@ class _Layout:
         zone, fqdn = self._zones[server.zone], f"{server.name}.{self._plan.domain}"
         addresses = (server.ipv4, server.ipv6)
         more = {"services": server.services, "zone": server.zone, "forwards": server.role == "cluster"}
+        more["inside"] = tuple(map(ip_address, server.inside))
         self._add_machine(server.name, server.role, fqdn, addresses, **more)
         self._plug(ROUTER, zone.interface, _port(server.name, zone.interface, addresses, zone))
         self._route_everything(server.name, _first(zone))

@@ -60,6 +60,16 @@ class ZoneMachine(_File, frozen=True, kw_only=True):
     names: tuple[Identifier, ...] = ()
 
 
+class ClusterMachine(ZoneMachine, frozen=True, kw_only=True):
+    """The Kubernetes node that stands in a zone.
+
+    pods, services: IPv4 networks of the city's reserved range that exist inside the node only.
+    """
+
+    pods: str
+    services: str
+
+
 class Zone(_File, frozen=True, kw_only=True):
     """A trust zone of the city's data centre.
 
@@ -73,7 +83,7 @@ class Zone(_File, frozen=True, kw_only=True):
     ipv6: str
     machine: ZoneMachine | None = None
     services: ZoneMachine | None = None
-    cluster: ZoneMachine | None = None
+    cluster: ClusterMachine | None = None
 
     @property
     def named(self) -> tuple[ZoneMachine, ...]:

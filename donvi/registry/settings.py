@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from donvi.registry.addresses import network, overlap
 from donvi.registry.documents import Document, read_document
 from donvi.registry.lookup import closest
-from donvi.registry.model import Post, Posts, Settings
+from donvi.registry.model import ClusterMachine, Post, Posts, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -120,6 +120,20 @@ def _check_machines(document: Document, settings: Settings) -> None:
                 raise document.error(f"$.zones[{index}].{field}.host", f"{other} has the number {machine.host} already")
     for index in [index for index, zone in enumerate(settings.zones) if zone.cluster][1:]:
         raise document.error(f"$.zones[{index}].cluster", "the city has a cluster already", "one zone names it")
+    for index, zone in enumerate(settings.zones):
+        if zone.cluster:
+            _check_cluster(document, f"$.zones[{index}].cluster", zone.cluster, settings)
+
+
+def _check_cluster(document: Document, path: str, cluster: ClusterMachine, settings: Settings) -> None:
+    """Refuse networks of pods and Services that are nowhere or somebody else's."""
+    named = [("pods", cluster.pods), ("services", cluster.services)]
+    for field, prefix in named:
+        _prefix(document, f"{path}.{field}", prefix, 4)
+        if network(prefix, 4) not in network(settings.pools.ipv4_reserved, 4):
+            raise document.error(f"{path}.{field}", f"{prefix} lies outside the city's {settings.pools.ipv4_reserved}")
+    if pair := overlap([*((zone.id, zone.ipv4) for zone in settings.zones), *named]):
+        raise document.error(path, f"the networks {pair[0]} and {pair[1]} overlap")
 
 
 def _check_references(document: Document, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from donvi.tenancy import access, names
 from donvi.tenancy.certificates import MOUNTS
 from donvi.tenancy.platform import NAME_SERVER
-from donvi.tenancy.servers import ZONE_PORT, Server, servers, zone_services
+from donvi.tenancy.servers import ZONE_PORT, Server, cluster, servers, zone_services
 
 if TYPE_CHECKING:
     from donvi.registry import City, System
@@ -25,6 +25,7 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_city_id": settings.id,
         "donvi_city_name": settings.name,
         "donvi_city_domain": settings.domain,
+        "donvi_cluster": found._asdict() if (found := cluster(city)) else {},
         "donvi_directory_base": settings.directory_base,
         "donvi_name_server": names.city_host(city, NAME_SERVER),
         "donvi_units": [_unit(city, code) for code in city.units],

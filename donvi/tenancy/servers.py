@@ -19,6 +19,19 @@ ZONE_PORT = 8450
 """Where the machine of each zone answers whoever shows a unit's certificate, so that every zone has a live target."""
 
 
+class Cluster(NamedTuple):
+    """The node that runs the city's apps, and the networks inside it.
+
+    :param api: address at which pods reach the cluster's API, ``dns`` at which they ask for names.
+    """
+
+    machine: str
+    pods: str
+    services: str
+    api: str
+    dns: str
+
+
 class Server(NamedTuple):
     """Where a host name answers."""
 
@@ -42,6 +55,14 @@ def zone_services(city: City) -> dict[str, Server]:
     """Return the machines that answer for a zone's systems by their own name; each also answers at ZONE_PORT."""
     found = {zone.services.name: _server(zone, zone.services) for zone in city.settings.zones if zone.services}
     return dict(sorted(found.items()))
+
+
+def cluster(city: City) -> Cluster | None:
+    """Return the city's cluster, if it has one; its Services' first address is the API's, the tenth the names'."""
+    found = next((zone.cluster for zone in city.settings.zones if zone.cluster), None)
+    if found is None:
+        return None
+    return Cluster(found.name, found.pods, found.services, address(found.services, 1), address(found.services, 10))
 
 
 def zone_server(zone: Zone) -> Server:

@@ -9,7 +9,7 @@ short_description: Hold objects in a Kubernetes cluster
 description:
   - Applies the objects in their order, on the server's side; what others wrote into the same fields is taken back.
   - A check applies without persisting. Without a cluster, it says that everything would change.
-  - Waits for the kinds that definitions in the same list bring, and with C(wait) until Deployments and DaemonSets are ready.
+  - Waits for the kinds that definitions in the same list bring; with C(wait) also for Deployments and DaemonSets.
 options:
   objects: {description: The objects, type: list, elements: dict, required: true}
   state: {description: C(absent) removes them, type: str, choices: [present, absent], default: present}

@@ -120,7 +120,7 @@ def _plain(thing: Object) -> Object:
 
 
 def pending(thing: Object) -> str:
-    """Return what an object that takes time to come up still waits for; nothing when it is ready, or is ready at once."""
+    """Return what an object that takes time to come up still waits for; nothing when it is ready."""
     kind, status, meta = thing["kind"], thing.get("status", {}), thing["metadata"]
     if kind not in {"Deployment", "DaemonSet", "CustomResourceDefinition"}:
         return ""

@@ -43,9 +43,12 @@ def open_(until: Annotated[Until, typer.Option(help="The last thing to bring up.
     from lab import stages
 
     opening = Opening(settings, city)
-    later = opening.stages() if until is Until.UNITS else []
-    stages.run(settings, [*stages.lab_stages(settings), *later], "make up")
-    if later and not _render(city, opening, settings):
+    whole = until is Until.UNITS
+    work = (
+        [*stages.lab_stages(settings, opening.platform()), *opening.units()] if whole else stages.lab_stages(settings)
+    )
+    stages.run(settings, work, "make up")
+    if whole and not _render(city, opening, settings):
         raise typer.Exit(1)
 
 

@@ -38,13 +38,13 @@ class Opening:
         self._codes = settings.units or tuple(sorted(city.people))
         self.verdicts: list[Verdict] = []
 
-    def stages(self) -> list[Stage]:
-        """Return the stages, in order."""
-        return [
-            Stage("City platform", self._platform),
-            Stage("Pilot units", self._units),
-            Stage("Proof", self._proof),
-        ]
+    def platform(self) -> list[Stage]:
+        """Return the stages that need no cluster, in order."""
+        return [Stage("City platform", self._platform)]
+
+    def units(self) -> list[Stage]:
+        """Return the stages after them, in order."""
+        return [Stage("Pilot units", self._units), Stage("Proof", self._proof)]
 
     def _environ(self) -> dict[str, str]:
         # a fresh token for every stage: it lives shorter than the slowest run
