@@ -124,9 +124,9 @@ def pending(thing: Object) -> str:
     kind, status, meta = thing["kind"], thing.get("status", {}), thing["metadata"]
     if kind not in {"Deployment", "DaemonSet", "CustomResourceDefinition"}:
         return ""
-    words = "; ".join(c.get("message", "") for c in status.get("conditions", []) if c.get("status") == "False")
+    words = "; ".join(c.get("message", "") for c in (status.get("conditions") or []) if c.get("status") == "False")
     if kind == "CustomResourceDefinition":
-        names = {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
+        names = {c["type"] for c in (status.get("conditions") or []) if c["status"] == "True"}
         return "" if "Established" in names else words or "it isn't established yet"
     if status.get("observedGeneration", 0) < meta["generation"]:
         return "its controller hasn't seen it yet"
