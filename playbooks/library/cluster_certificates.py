@@ -100,7 +100,7 @@ class Pair:
         life = found.not_valid_after - found.not_valid_before
         left = found.not_valid_after - dt.datetime.utcnow()  # noqa: DTZ003 - what this release of the library compares
         return (
-            found.public_key() == key.public_key()
+            found.public_key().public_numbers() == key.public_key().public_numbers()
             and found.subject == subject(self.spec)
             and _extension(found, x509.SubjectAlternativeName) == alternatives(self.spec)
             and _extension(found, x509.ExtendedKeyUsage) == usages(self.spec)
