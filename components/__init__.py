@@ -2,11 +2,10 @@
 
 Goes in: which resources a description becomes, their parents, names and order. Stays out: deriving anything from the
 city's data (``donvi.tenancy``), talking to a server (``donvi.backends``). A component ``X`` takes its description
-whole, as ``XConfig``.
+whole, as ``XConfig``. ``components.apps`` is imported by whoever has apps: it brings Kubernetes' types along.
 """
 
 from components.accounts import Accounts, AccountsConfig
-from components.apps import Apps, AppsConfig
 from components.certificates import Certificates, CertificatesConfig
 from components.city import CityPlatform, CityPlatformConfig
 from components.machines import Endpoints, MachinesConfig, Network
@@ -17,8 +16,6 @@ from components.unit import UnitTenancy, UnitTenancyConfig
 __all__ = [
     "Accounts",
     "AccountsConfig",
-    "Apps",
-    "AppsConfig",
     "Certificates",
     "CertificatesConfig",
     "CityPlatform",

@@ -100,7 +100,7 @@ class Apps(Component):
             listener=Listener(app.route.gateway, app.route.gateway_namespace, app.route.listener),
             hostnames=[app.route.host],
             backend=Backend(app.id, app.route.port),
-            opts=space.inside([service]),
+            opts=space.inside([service], timeouts=DEADLINES),
         )
         self.objects += [pods, service, route]
         return certificate
@@ -219,8 +219,8 @@ def _version(item: pulumi.CustomResource) -> pulumi.Output[str]:
 
     def text(known: Any) -> str:
         def of(snake: str, camel: str) -> str:
-            found = known.get(camel) if isinstance(known, dict) else getattr(known, snake, None)
-            return str(found or "")
+            typed = hasattr(type(known), snake)  # a typed value is a dict too, by other names
+            return str((getattr(known, snake) if typed else known.get(camel)) or "")
 
         version = of("generation", "generation") or ("" if counts_use else of("resource_version", "resourceVersion"))
         return f"{of('uid', 'uid')}/{version}"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from components.accounts import Accounts, AccountsConfig
-from components.apps import Apps, AppsConfig
 from components.base import Component
 from components.certificates import Certificates, CertificatesConfig
 from components.machines import Endpoints, MachinesConfig, Network
@@ -27,6 +26,7 @@ from donvi.tenancy.names import tsig_credential
 if TYPE_CHECKING:
     import pulumi
 
+    from components.apps import Apps
     from donvi.tenancy import Tenancy
 
 WORKSTATION = "workstation"
@@ -38,13 +38,11 @@ class UnitTenancyConfig:
 
     :param zone: the city's DNS zone.
     :param machine_preview: ``checked``, or ``rendered`` for previews that contact no machine.
-    :param cluster: whether the unit's apps are declared; their provider comes with the options.
     """
 
     tenancy: Tenancy
     zone: str
     machine_preview: str = "checked"
-    cluster: bool = False
 
 
 class UnitTenancy(Component):
@@ -110,8 +108,10 @@ class UnitTenancy(Component):
     def _apps(self, config: UnitTenancyConfig) -> Apps | None:
         """Return what the unit has in the cluster; ``None`` when the catalogue gives it no app."""
         tenancy = config.tenancy
-        if not tenancy.apps or not config.cluster:
+        if not tenancy.apps:
             return None
+        from components.apps import Apps, AppsConfig  # a third of a second that nothing else needs
+
         signing = {(app.certificate.mount, app.certificate.role) for app in tenancy.apps}
         roles = tuple(role for name, role in self.certificates.pki_roles.items() if name in signing)
         return Apps("apps", AppsConfig(tenancy.unit.code, tenancy.namespaces, tenancy.apps, roles), self.own())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import CityPlatform, CityPlatformConfig, UnitTenancy, UnitTenancyConfig
-from donvi.deployment import text_from_environment
+from donvi.deployment import parse, text_from_environment
 from donvi.errors import UsageError
+from donvi.kubeconfig import kubeconfig
 from donvi.provider.resources import CityProvider
 from donvi.registry import load_city
 from donvi.tenancy import describe, names, platform_description
@@ -63,8 +65,9 @@ def _platform(city: City) -> None:
 def _unit(city: City, stack: str) -> None:
     code = unit_code(city, stack)
     platform = pulumi.StackReference(f"organization/{pulumi.get_project()}/{PLATFORM}")
-    opts = _city(platform.get_output("deployment").apply(_brought_up))
+    deployment = platform.get_output("deployment").apply(_brought_up)
     tenancy = describe(city, code)
+    opts = cluster_options(city, deployment) if tenancy.apps else _city(deployment)
     unit = UnitTenancy("unit", UnitTenancyConfig(tenancy, city.settings.domain, _machine_preview()), opts)
     pulumi.export("unit", {"code": code, "name": tenancy.unit.name, "domain": tenancy.unit.domain})
     pulumi.export("verdict", unit.verification.verdict)
@@ -84,6 +87,33 @@ def _brought_up(deployment: object) -> str:
     return deployment
 
 
-def _city(deployment: pulumi.Input[str]) -> pulumi.ResourceOptions:
+def _city(deployment: pulumi.Input[str], *more: pulumi.ProviderResource) -> pulumi.ResourceOptions:
     provider = CityProvider("city", deployment=deployment)
-    return pulumi.ResourceOptions(providers=[provider])
+    return pulumi.ResourceOptions(providers=[provider, *more])
+
+
+def cluster_options(city: City, deployment: pulumi.Output[str]) -> pulumi.ResourceOptions:
+    """Return the options of what also has objects in the cluster.
+
+    The cluster's provider logs in by ``donvi cluster credential``, so that the state holds no credential. What exists
+    already is taken over as far as it doesn't contradict: the account that the cluster makes in every namespace, and
+    whatever a run made that was killed before it could record it.
+    """
+    from pulumi_kubernetes import Provider  # the platform's program need not wait for it
+
+    provider = Provider(
+        "cluster",
+        kubeconfig=deployment.apply(_kubeconfig),
+        cluster_identifier=city.settings.id,  # new addresses or a new root don't replace everything
+        enable_server_side_apply=True,
+        upsert_existing_objects=True,
+    )
+    return _city(deployment, provider)
+
+
+def _kubeconfig(deployment: str) -> str:
+    """What the cluster is reached by; an engine error without a trace when the deployment has none."""
+    try:
+        return json.dumps(kubeconfig(parse(deployment)), sort_keys=True)
+    except UsageError as error:
+        raise pulumi.RunError(f"the unit has an app in the cluster, but {error}") from None

@@ -37,7 +37,8 @@ LISTENER = "tls"
 
 DNS_NAMESPACE = "kube-system"
 DNS_PODS = (("k8s-app", "kube-dns"),)
-DNS_PORTS = (NetworkPort(protocol="tcp", port=53), NetworkPort(protocol="udp", port=53))
+DNS_PORTS = (NetworkPort(protocol="tcp", port=1053), NetworkPort(protocol="udp", port=1053))
+"""Where the pods of the cluster's name server listen; its Service leads there from 53."""
 
 SERVICE_PORT = 443
 APPS = "apps"

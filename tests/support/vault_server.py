@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VARIABLE = "DONVI_TEST_VAULT"
-PKI_MOUNTS = ("pki-cluster", "pki-gateway", "pki-service")
+PKI_MOUNTS = ("pki-cluster", "pki-gateway", "pki-service", "pki-web")
 
 APPLY = """
 path "kv/*" { capabilities = ["create", "read", "update", "delete", "list"] }
@@ -38,6 +38,7 @@ path "sys/auth" { capabilities = ["read"] }
 path "pki-cluster/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "pki-gateway/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "pki-service/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "pki-web/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "transit/*" { capabilities = ["create", "read", "update", "list"] }
 path "ssh-client/sign/operator" { capabilities = ["update"] }
 path "ssh-host/sign/machine" { capabilities = ["update"] }
