@@ -99,7 +99,7 @@ def test_a_connection_from_before_ends_when_the_policy_comes_and_an_allowed_one_
     finally:
         for connection in (ending, through_service, staying):
             connection.kill()
-            connection.wait()
+            connection.communicate()
 
 
 def test_a_pod_reaches_the_node_only_if_its_egress_says_so(units: Units) -> None:
