@@ -155,12 +155,20 @@ def relinquish(api: Api, kind: Kind, value: Mapping[str, Any], manager: str, dea
 
 
 def as_inputs(
-    api: Api, kind: Kind, inputs: dict[str, Any], live: dict[str, Any], *, before: Mapping[str, Any], manager: str
+    api: Api,
+    kind: Kind,
+    inputs: dict[str, Any],
+    live: dict[str, Any],
+    *,
+    before: Mapping[str, Any],
+    manager: str,
+    patch: bool,
 ) -> dict[str, Any]:
     """Return the inputs as the live object has them; exactly the inputs if nothing drifted.
 
     :param before: the object as it was recorded. Whoever changes a field takes it from this resource's manager, so an
         unchanged ownership record and the declared values being there prove that nothing drifted, without a dry-run.
+    :param patch: what is added to the object beside this resource's fields is its owner's business.
     """
     found, seen = inputs, drift.readable(inputs, live)
     undisputed = ownership.owned_by(before, manager) == ownership.owned_by(live, manager)
@@ -170,7 +178,7 @@ def as_inputs(
         except (ApiError, UnknownKindError):
             would_be = inputs
         found = drift.real(inputs, seen, would_be, manager)
-    return drift.added_by_hand(found, seen, manager)
+    return found if patch else drift.added_by_hand(found, seen, manager)
 
 
 def foresee_over(api: Api, kind: Kind, value: dict[str, Any], manager: str) -> dict[str, Any]:

@@ -222,7 +222,9 @@ def read(api: Api, item: Item, inputs: Properties, olds: Properties) -> Made | N
     recorded = inputs or _inputs(olds)
     manager = naming.field_manager(item.urn, olds, recorded)
     if recorded:
-        found = operations.as_inputs(api, item.kind, wanted(recorded), live, before=plain(dict(olds)), manager=manager)
+        found = operations.as_inputs(
+            api, item.kind, wanted(recorded), live, before=plain(dict(olds)), manager=manager, patch=item.patch
+        )
         found = guarded(secretly(spelled(found), recorded))
     else:
         found = guarded(spelled(drift.declared(live)))

@@ -48,6 +48,7 @@ CONTROLLERS = (
     "endpointslice-controller",
 )
 START_SECONDS = 90
+NODE = "played"
 
 
 class Signer:
@@ -130,7 +131,8 @@ class Kube:
         return self.request("PATCH", f"{path}/status", data=json.dumps({"status": status}), headers=headers)
 
     def play_ready(self, namespace: str, stop: Any) -> None:
-        """Play the kubelet for a namespace: every pod gets ready, until told to stop."""
+        """Play scheduler and kubelet for a namespace: every pod gets a node and is ready, until told to stop."""
+        self.session.post(f"{self.server}/api/v1/nodes", json={"metadata": {"name": NODE}}, timeout=30)
         while not stop.wait(0.1):
             for pod in (self.get(f"/api/v1/namespaces/{namespace}/pods") or {"items": []})["items"]:
                 if "deletionTimestamp" in pod["metadata"]:
@@ -155,6 +157,8 @@ class Kube:
             ],
         }
         path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}"
+        target = {"metadata": {"name": pod["metadata"]["name"]}, "target": {"kind": "Node", "name": NODE}}
+        self.session.post(f"{self.server}{path}/binding", json=target, timeout=30)
         headers = {"Content-Type": "application/merge-patch+json"}
         self.session.patch(
             f"{self.server}{path}/status", data=json.dumps({"status": status}), headers=headers, timeout=30

@@ -157,3 +157,28 @@ def test_a_secret_is_a_secret_although_the_program_did_not_say_so(project: Proje
         assert word not in shown
         assert word not in state
     project.unchanged()
+
+
+def test_a_service_is_awaited_until_a_pod_behind_it_is_ready(project: Project, kube: Kube) -> None:
+    service = """
+spec = {"selector": {"app": "web"}, "ports": [{"name": "https", "port": 443, "target_port": 8443}]}
+core.Service("web", metadata=meta("web"), spec=spec, opts=options(custom_timeouts=CustomTimeouts("%ds", "%ds")))
+"""
+    project.program(service % (3, 3))
+    assert "no pod behind it is ready" in project.up(fails=True)
+    project.program("site('web')" + service % (60, 60))
+    with kubelet(kube, project.namespace):
+        project.up()
+        project.unchanged()
+
+
+def test_a_patch_adds_to_an_object_of_somebody_else_and_lets_go_of_it(project: Project, kube: Kube) -> None:
+    path = f"/api/v1/namespaces/{project.namespace}"
+    project.program(
+        'core.NamespacePatch("p", metadata={"name": NAMESPACE, "labels": {"donvi/unit": "26506"}}, opts=options())'
+    )
+    project.up()
+    assert kube.get(path)["metadata"]["labels"]["donvi/unit"] == "26506"
+    project.unchanged()
+    project.run("destroy", "--yes", "--skip-preview")
+    assert "donvi/unit" not in kube.get(path)["metadata"]["labels"]
