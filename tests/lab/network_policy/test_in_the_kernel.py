@@ -10,6 +10,7 @@ import ctypes
 import os
 import select
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 PREFIX = "dnp-"
 GATEWAY = "10.0.64.1"
 CLONE_NEWNET = 0x40000000
+NETLINK_NETFILTER = 12
+# nlmsghdr of IPCTNL_MSG_CT_DELETE with request and acknowledgement, nfgenmsg; linux/netfilter/nfnetlink_conntrack.h
+DELETE_CONNECTIONS = struct.pack("=IHHII", 20, 1 << 8 | 2, 0x1 | 0x4, 1, 0) + struct.pack("=BBH", 0, 0, 0)
 ANSWER = 3.0  # seconds that an answer may take on a busy machine; asked again meanwhile
 SILENCE = 0.6  # seconds without an answer, where a moment before there was one at once
 
@@ -74,6 +78,14 @@ class Node:
 
     def no_rules(self) -> None:
         self.rules(f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n")
+
+    def forget_connections(self) -> None:
+        """Empty the node's table of connections, which is what cutting all of them is."""
+        with inside("node"):
+            link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with link:
+            link.send(DELETE_CONNECTIONS)
+            assert struct.unpack_from("=i", link.recv(100), 16) == (0,)
 
     def answered(self, asks: list[Ask], seconds: float) -> set[Ask]:
         """Try all connections at once; return those that came about within the time."""
@@ -184,6 +196,32 @@ def test_the_nodes_own_connections_pass_and_a_pods_to_the_node_are_its_egress(no
     with inside("node"):
         socket.create_connection((ADDRESSES["web"], 8443), ANSWER).close()
     listener.close()
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["as it is", "without the rule"])
+def test_the_other_end_cannot_take_up_a_connection_that_was_cut(node: Node, *, whole: bool) -> None:
+    """Its next segment would be a new entry, in which what the isolated pod sends are answers."""
+    node.no_rules()
+    with inside("outside"):
+        listener = socket.create_server((ADDRESSES["outside"], 7))
+    with inside("web"):
+        client = socket.create_connection((ADDRESSES["outside"], 7), ANSWER)
+    server, _ = listener.accept()
+    server.sendall(b"before")
+    assert client.recv(100) == b"before"
+
+    case = Case("", [{"namespace": "a", "spec": {"podSelector": {}, "policyTypes": ["Egress"]}}], [], [])
+    text = render(isolate(case.cluster()), PODS)
+    if not whole:
+        text = "\n".join(line for line in text.splitlines() if "tcp flags" not in line)
+    node.rules(text)
+    node.forget_connections()
+    server.sendall(b"after")
+
+    arrived = bool(select.select([client], [], [], SILENCE)[0])
+    assert arrived is not whole
+    for opened in (client, server, listener):
+        opened.close()
 
 
 def test_hundreds_of_pods_are_one_transaction_that_the_kernel_takes(node: Node) -> None:
