@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 ASKED: dict[str, Callable[[Context], Any]] = {
     "alive": network.ask_alive,
     "forged": network.ask_forged,
+    "administrator": cluster.ask_administrator,
     "cluster": cluster.ask_cluster,
     "mail": mail.ask_mail,
     "neighbour": services.ask_neighbour,

@@ -10,7 +10,7 @@ FORBIDDEN = 403
 @pytest.fixture
 def administrator(answers):
     """What an administrator of the unit may do; without a login nothing could be tried."""
-    found = answers["cluster"].administrator
+    found = answers["administrator"]
     if not found.login:
         pytest.fail(f"the unit's administrator can't log in: {found.detail}", pytrace=False)
     return found

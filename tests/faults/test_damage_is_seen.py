@@ -147,7 +147,7 @@ def test_with_the_directory_down_nothing_that_needs_it_is_open(lab, code, enviro
     with lab.stopped("slapd", ports=(636,)):
         verdict = verify(code, environ=environ)
     outcomes = {system.system: system.outcome for system in verdict.systems}
-    down = {"directory", "mail", "documents", "tthc", "lgsp"}
+    down = {"directory", "mail", "documents", "tthc", "lgsp", "web-portal"}
     assert {system for system, outcome in outcomes.items() if outcome is Outcome.INCONCLUSIVE} == down
     assert outcomes["network"] is outcomes["vault"] is Outcome.PASSED
 

@@ -1,4 +1,4 @@
-"""Asks the cluster about a unit's own corner of it: as the verifier, and as an administrator of the unit.
+"""Asks the cluster about a unit's own corner of it, as the verifier, and as an administrator of the unit.
 
 The verifier only reads; what must be refused it sends as a dry run, so that nothing is made even where nothing refuses.
 """
@@ -53,8 +53,6 @@ class ClusterAnswers(msgspec.Struct, frozen=True, kw_only=True):
     quotas: dict[str, tuple[str, ...]]  # names of the quotas, by namespace
     greedy: dict[str, Reply]  # a pod above the quota, by namespace
     privileged: dict[str, Reply]  # a pod that reaches into its host, by namespace
-    pods: dict[str, tuple[str, ...]]  # addresses of an app's ready pods, by app
-    administrator: Administrator
 
 
 def ask_cluster(context: Context) -> ClusterAnswers | None:
@@ -65,20 +63,31 @@ def ask_cluster(context: Context) -> ClusterAnswers | None:
     tenancy = context.tenancy
     if not tenancy.namespaces:
         return None
-    place = cluster_place(context)
     api = verifier(context)
     try:
-        pods = {app.id: _pods(api, app) for app in tenancy.apps}
         return ClusterAnswers(
             workloads={app.id: _workload(api, app) for app in tenancy.apps},
             quotas={space.id: _quotas(api, space) for space in tenancy.namespaces},
             greedy={space.id: _try(api, space, greedy_pod(space)) for space in tenancy.namespaces},
             privileged={space.id: _try(api, space, privileged_pod(space)) for space in tenancy.namespaces},
-            pods=pods,
-            administrator=_administrator(context, place, _foreign(context, api)),
         )
     finally:
         api.close()
+
+
+def ask_administrator(context: Context) -> Administrator | None:
+    """Log in like a person, and try; ``None`` when the unit has nothing in a cluster.
+
+    :raises InconclusiveError: nobody can log in now, or the cluster doesn't answer.
+    """
+    if not context.tenancy.namespaces:
+        return None
+    api = verifier(context)
+    try:
+        foreign = _foreign(context, api)
+    finally:
+        api.close()
+    return _administrator(context, cluster_place(context), foreign)
 
 
 def cluster_place(context: Context) -> ClusterPlace:
@@ -171,16 +180,6 @@ def _workload(api: ClusterApi, app: App) -> Workload:
     return Workload(declared=app.replicas, ready=updated, detail="; ".join(reasons))
 
 
-def _pods(api: ClusterApi, app: App) -> tuple[str, ...]:
-    found = api.seen(core(app.namespace, "pods") + f"?labelSelector={NAME_LABEL}%3D{app.id}")
-    return tuple(pod["status"]["podIP"] for pod in found if _ready(pod))
-
-
-def _ready(pod: dict[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
 def _foreign(context: Context, api: ClusterApi) -> tuple[str, ...]:
     """Return namespaces that aren't the unit's: other units' where there are some, and the gateway's."""
     code = context.tenancy.unit.code
@@ -191,7 +190,6 @@ def _foreign(context: Context, api: ClusterApi) -> tuple[str, ...]:
 
 
 def _administrator(context: Context, place: ClusterPlace, foreign: tuple[str, ...]) -> Administrator:
-    """Log in like a person, with the probe account of the role, and try."""
     account = next((a for a in context.tenancy.accounts if a.kind == "probe" and _administers(context, a)), None)
     if account is None:
         return Administrator(detail="the catalogue gives nobody rights in the cluster")
