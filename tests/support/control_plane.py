@@ -305,7 +305,7 @@ class ControlPlane:
             try:
                 if client.session.get(f"{self.server}/readyz", timeout=5).status_code == 200:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 pass
             time.sleep(0.1)
         pytest.fail(f"the API server wasn't ready in {START_SECONDS} s: {self.log('kube-apiserver')[-3000:]}")
