@@ -51,7 +51,7 @@ class Backend:
         return {"group": "", "kind": "Service", "name": self.service, "port": self.port, "weight": 1}
 
 
-class TLSRoute(CustomResource):
+class TLSRoute(CustomResource):  # type: ignore[misc]  # mypy reads none of the SDK: it is huge
     """Leads connections by the host name that the client asks for; TLS passes through untouched.
 
     :param hostnames: exact names.
