@@ -150,7 +150,7 @@ def app() -> App:
 def stack(
     tmp_path_factory: pytest.TempPathFactory, plane: ControlPlane, own_vault: VaultServer, app: App
 ) -> Iterator[Stack]:
-    """The apps of one unit, up."""
+    """The apps of one unit, up; a test that damages something repairs it."""
     folder = tmp_path_factory.mktemp("apps")
     place = ClusterPlace(server=plane.server, ca=plane.signer.pem, gateway="127.0.0.1:443")
     text = msgspec.json.encode(msgspec.structs.replace(deployment(vault=own_vault.address), cluster=place))
@@ -175,6 +175,7 @@ def stack(
     made.init()
     plane.client().post("/api/v1/nodes", {"metadata": {"name": NODE}})
     with kubelet(plane.client(), SPACE), scheduler_and_gateway(plane.client()):
+        made.up()
         yield made
 
 
@@ -223,7 +224,6 @@ def site(kube: Kube) -> Any:
 
 
 def test_up_makes_everything_ready_and_a_second_one_changes_nothing(stack: Stack, kube: Kube) -> None:
-    stack.up()
     assert site(kube)["status"]["readyReplicas"] == 2
     assert kube.get(f"{CORE}/serviceaccounts/default")["automountServiceAccountToken"] is False
     assert {item["metadata"]["name"] for item in kube.get(POLICIES)["items"]} == {
@@ -234,8 +234,8 @@ def test_up_makes_everything_ready_and_a_second_one_changes_nothing(stack: Stack
     stack.unchanged()
 
 
-def test_pods_obey_pod_security_restricted_and_hold_no_token(stack: Stack, kube: Kube) -> None:
-    stack.up()
+@pytest.mark.usefixtures("stack")
+def test_pods_obey_pod_security_restricted_and_hold_no_token(kube: Kube) -> None:
     pods = kube.get(f"{CORE}/pods")["items"]
     assert pods, "the namespace enforces `restricted`, so the API server accepted them"
     for pod in pods:
@@ -274,7 +274,6 @@ def test_no_private_key_is_in_state_preview_or_log(stack: Stack, kube: Kube) -> 
     ids=["deployment deleted", "scaled", "everything let in", "everything let out", "certificate's secret deleted"],
 )
 def test_what_somebody_did_by_hand_is_seen_and_repaired(stack: Stack, kube: Kube, damage: Any, name: str) -> None:
-    stack.up()
     before = stack.run("stack", "output", "changedAt")
     damage(kube)
     assert name in stack.refresh()
@@ -290,7 +289,6 @@ def test_what_somebody_did_by_hand_is_seen_and_repaired(stack: Stack, kube: Kube
 
 
 def test_a_field_that_another_manager_holds_is_reported_and_not_taken(stack: Stack, kube: Kube) -> None:
-    stack.up()
     wanted = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web-portal", "namespace": SPACE}}
     path = f"{CORE}/services/web-portal"
     wanted["metadata"]["labels"] = {"donvi/system": "something-else"}  # type: ignore[index]
@@ -305,7 +303,6 @@ def test_a_field_that_another_manager_holds_is_reported_and_not_taken(stack: Sta
 
 
 def test_a_namespace_deleted_by_hand_comes_back_with_everything_in_it(stack: Stack, kube: Kube) -> None:
-    stack.up()
     kube.delete(f"/api/v1/namespaces/{SPACE}")
     assert wait_until(lambda: kube.get(f"/api/v1/namespaces/{SPACE}") is None, 60)
     stack.up("--refresh")
@@ -314,7 +311,6 @@ def test_a_namespace_deleted_by_hand_comes_back_with_everything_in_it(stack: Sta
 
 
 def test_destroy_leaves_nothing_and_revokes(stack: Stack, kube: Kube, own_vault: VaultServer) -> None:
-    stack.up()
     serial = stack.state()[f"{SPACE}/web-portal-tls"]["outputs"]["serial"]
     assert serial not in own_vault.root.pki_revoked("pki-web")
     stack.run("destroy", "--yes", "--skip-preview")
