@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -100,3 +101,15 @@ def test_bootstrap_explains_itself_and_does_nothing_when_all_is_there(paper_lab:
     assert "DONVI_CACHE" in said
     wrong = subprocess.run([program, "--everything"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
+
+
+def test_what_kubectl_needs_lies_in_the_labs_folder_and_holds_no_secret(paper_lab: LabSettings) -> None:
+    cluster = {"server": "https://127.0.0.1:6443", "ca": "-----BEGIN CERTIFICATE-----", "gateway": "10.0.4.30:443"}
+    places = {"vault": {"address": ""}, "directory": {"url": ""}, "dns": {"server": ""}, "cluster": cluster}
+    mail = dict.fromkeys(("smtp", "submission", "imap", "doveadm"), "")
+    text = json.dumps({"city_domain": "tphcm.test", "mail": mail, **places})
+    file = Path(environment._kubeconfig(paper_lab, text))
+    assert file.parent == paper_lab.home
+    config = json.loads(file.read_text())
+    assert config["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
+    assert set(config["users"][0]["user"]) == {"exec"}, "the credential is fetched when it is needed"
