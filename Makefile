@@ -1,6 +1,6 @@
 # One word per job; each does what must come before it. `make` alone says what there is.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-TESTS := unit lab backends engine acceptance faults
+TESTS := unit policies lab backends engine acceptance faults
 PROOFS := playbooks isolation cluster
 
 .DEFAULT_GOAL := help

@@ -16,6 +16,7 @@ from donvi.cli.lab import app as lab
 from donvi.cli.ledger import app as ledger
 from donvi.cli.page import EPILOG as PAGE_EPILOG
 from donvi.cli.page import page
+from donvi.cli.policy import app as policy
 from donvi.cli.retention import app as retention
 from donvi.cli.show import EPILOG as SHOW_EPILOG
 from donvi.cli.show import show
@@ -44,4 +45,5 @@ app.add_typer(account, name="account")
 app.add_typer(cluster, name="cluster")
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")
+app.add_typer(policy, name="policy")
 app.add_typer(retention, name="retention")

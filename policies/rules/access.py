@@ -127,7 +127,7 @@ BOUND = Rule(
     ),
     reason="A stolen SecretID is then worth nothing elsewhere, and soon nothing at all.",
     remedy="Set boundCidrs to the unit's prefixes and both lifetimes to at most 3600 seconds.",
-    standard="donvi; NIST SP 800-63B, 7.1 (bound sessions); Vault production hardening",
+    standard="donvi; HashiCorp Vault, recommended pattern for AppRole",
     looks_at=(APP_ROLE,),
     check=_app_role,
     kept=(_identity(),),
