@@ -6,7 +6,14 @@ from pathlib import Path
 
 from lab import host, network
 
-WATCHED = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/conf/all/rp_filter")
+WATCHED = (
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
+    "net/ipv4/conf/all/rp_filter",
+    "vm/overcommit_memory",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+)
 
 
 def leftovers(home: Path, prefix: str) -> set[str]:
@@ -25,7 +32,7 @@ def leftovers(home: Path, prefix: str) -> set[str]:
 
 
 def kernel_settings() -> dict[str, str]:
-    """Return the host's own settings that a router's setup might have touched."""
+    """Return the host's own settings that a router's setup or a kubelet might have touched."""
     return {name: Path("/proc/sys", name).read_text().strip() for name in WATCHED}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import access, control
+from lab import access, control, host
 from lab.display import PlainDisplay
 from tests.lab.names import MACHINES, WORKSTATION
 
@@ -85,6 +85,21 @@ def test_a_system_has_a_certificate_where_it_answers_and_nowhere_else(
     for name in names.split():
         for check in (f"-verify_hostname {name}.tphcm.test", f"-verify_ip {address}"):
             assert on(machine, f"{verify} {check} /etc/donvi/tls/{name}.crt").endswith("OK")
+
+
+def test_the_clusters_machine_makes_cgroups_in_its_own_part_of_every_hierarchy(
+    lab: LabSettings, on: Callable[..., str]
+) -> None:
+    """A kubelet does; and it finds the kernel's settings as it wants them, while the host's stay."""
+    made = (
+        "for tree in /sys/fs/cgroup/*/; do [ -e ${tree}cgroup.procs ] && mkdir $tree/proof && rmdir $tree/proof; done"
+    )
+    on("kube", f"set -e; {made}; test -c /dev/kmsg")
+    tree = next(tree for tree in host.cgroup_trees() if tree.name == "memory")
+    on("kube", "mkdir /sys/fs/cgroup/memory/proof")
+    assert (tree / lab.label("kube") / "proof").is_dir()
+    assert not (tree / "proof").exists()
+    assert on("kube", "rmdir /sys/fs/cgroup/memory/proof; cat /proc/sys/kernel/panic_on_oops") == "1"
 
 
 def test_a_workstation_asks_its_units_gateway_for_names(on: Callable[..., str]) -> None:
