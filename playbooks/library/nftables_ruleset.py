@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.donvi_nftables import begin, difference, keep, locked, place, read, run, settle
+from ansible.module_utils.donvi_nftables import begin, difference, keep, locked, place, read, run, settle, told
 
 RECORD = Path("/var/lib/donvi/nftables.live")
 TABLE = re.compile(
@@ -101,12 +101,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     ruleset = Ruleset(module)
-    if module.params["state"] == "loaded":
-        result = ruleset.load(module.params["ruleset"].rstrip("\n") + "\n")
-    elif module.params["state"] == "confirmed":
-        result = ruleset.confirm()
-    else:
-        result = {"changed": False, "rolled_back": settle(module, ruleset.seconds)}
+    with told(module):
+        if module.params["state"] == "loaded":
+            result = ruleset.load(module.params["ruleset"].rstrip("\n") + "\n")
+        elif module.params["state"] == "confirmed":
+            result = ruleset.confirm()
+        else:
+            result = {"changed": False, "rolled_back": settle(module, ruleset.seconds)}
     module.exit_json(**result)
 
 

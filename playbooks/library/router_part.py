@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.donvi_nftables import PENDING, begin, difference, locked, place, read, run, settle
+from ansible.module_utils.donvi_nftables import PENDING, begin, difference, draft, locked, read, run, settle, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,8 +137,9 @@ class Router:
         if found["changed"] and not self.module.check_mode:
             if not live:
                 self.module.fail_json(msg="the router's base isn't in force; bring up the stack `platform` first")
+            fresh = draft(self.path, text, 0o644)
             self._apply(text)
-            place(self.path, text, 0o644)
+            fresh.replace(self.path)
         return found
 
     def _hold_base(self, text: str) -> dict[str, Any]:
@@ -235,10 +236,11 @@ def main() -> None:
     if not NAME.fullmatch(module.params["name"]):
         module.fail_json(msg=f"{module.params['name']!r} is no part: base, or unit_ and a code")
     router = Router(module)
-    if module.params["state"] == "absent":
-        result = router.remove(module.params["removal"])
-    else:
-        result = router.hold(module.params["ruleset"].rstrip("\n") + "\n")
+    with told(module):
+        if module.params["state"] == "absent":
+            result = router.remove(module.params["removal"])
+        else:
+            result = router.hold(module.params["ruleset"].rstrip("\n") + "\n")
     module.exit_json(**{"pending": False, **result})
 
 

@@ -60,12 +60,16 @@ def begin(module: AnsibleModule, text: str, path: Path, seconds: int, found: dic
     """
     if PENDING.is_dir():
         module.fail_json(msg="an earlier load still waits for its confirmation; run again when it is over")
-    PENDING.mkdir(mode=0o700)
     _, before, _ = run(module, "nft", "list", "ruleset")
-    (PENDING / "previous.nft").write_text(f"flush ruleset\n{before}")
-    (PENDING / "next.conf").write_text(text)
-    (PENDING / "kept.json").write_text(json.dumps({"text": text, "path": str(path), **found}))
-    (STATE / "rollback").write_text(ROLLBACK)
+    PENDING.mkdir(mode=0o700)
+    try:
+        (PENDING / "previous.nft").write_text(f"flush ruleset\n{before}")
+        (PENDING / "next.conf").write_text(text)
+        (PENDING / "kept.json").write_text(json.dumps({"text": text, "path": str(path), **found}))
+        (STATE / "rollback").write_text(ROLLBACK)
+    except OSError:
+        shutil.rmtree(PENDING)  # half of the old rules must never be restored
+        raise
     ROLLED_BACK.unlink(missing_ok=True)
     when = [f"--on-active={seconds}s", "--timer-property=AccuracySec=100ms"]
     run(module, "systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *when, "/bin/sh", str(STATE / "rollback"))
@@ -78,7 +82,8 @@ def begin(module: AnsibleModule, text: str, path: Path, seconds: int, found: dic
 def keep(module: AnsibleModule) -> dict[str, Any]:
     """End the trial and keep its rules; the lock is held. Return what was found, ``text`` and ``path`` among it."""
     if not PENDING.is_dir():
-        module.fail_json(msg=f"too late: the old rules are back since {read(ROLLED_BACK).strip() or 'then'}")
+        since = read(ROLLED_BACK).strip() or "then"
+        module.fail_json(msg=f"too late: the old rules are back since {since}", too_late=True)
     kept: dict[str, Any] = json.loads(read(PENDING / "kept.json"))
     place(Path(kept["path"]), kept["text"], 0o644)
     _end(module)
@@ -111,10 +116,28 @@ def read(path: Path) -> str:
 
 def place(path: Path, text: str, mode: int) -> None:
     """Write a file so that nobody ever sees half of it."""
+    draft(path, text, mode).replace(path)
+
+
+def draft(path: Path, text: str, mode: int) -> Path:
+    """Write a file beside the one that it is to replace: if there is no room, that is known before anything is done."""
     fresh = path.with_name(f"{path.name}.donvi-new")
-    fresh.write_text(text)
-    fresh.chmod(mode)
-    fresh.replace(path)
+    try:
+        fresh.write_text(text)
+        fresh.chmod(mode)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    return fresh
+
+
+@contextmanager
+def told(module: AnsibleModule) -> Iterator[None]:
+    """Tell what the system refuses (a full disk, say) in a sentence instead of a traceback."""
+    try:
+        yield
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'a file'} can't be written: {error.strerror}")
 
 
 def difference(before: str, after: str, header: str) -> dict[str, str]:

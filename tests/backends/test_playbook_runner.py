@@ -41,7 +41,8 @@ HEAD = """
 """
 WRITE = '    - {name: Write it, ansible.builtin.copy: {content: "{{ text }}\\n", dest: "{{ file }}", mode: "0600"}}\n'
 SLEEP = "    - {name: Sleep, ansible.builtin.command: \"sh -c 'sleep {{ seconds }}'\", changed_when: false}\n"
-REFUSE = '    - {name: Refuse, ansible.builtin.fail: {msg: no disk left}, when: inventory_hostname == "gw-26740"}\n'
+REFUSE = '    - {name: Refuse, ansible.builtin.fail: {msg: no such printer}, when: inventory_hostname == "gw-26740"}\n'
+FILL = "    - {name: Fill, ansible.builtin.command: \"sh -c 'echo x >{{ place }}'\", changed_when: false}\n"
 
 
 class Bench:
@@ -97,7 +98,7 @@ def run_folders() -> set[Path]:
     return set(identity.memory_folder().glob(f"{identity.PREFIX}*/run-*"))
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it didn't come true in time"
@@ -128,8 +129,17 @@ def test_a_failed_machine_is_named_with_its_task_and_the_others_go_on(bench: Ben
     result = bench.run(REFUSE + WRITE, NAME, OTHER)
     assert bench.file.exists()
     assert result.hosts[NAME].error is None
-    with pytest.raises(BackendError, match=f"gateway on {OTHER} failed at the task «Refuse»: no disk left.*run again"):
+    with pytest.raises(BackendError, match=f"on {OTHER} failed at the task «Refuse»: no such printer.*run again"):
         result.require()
+
+
+def test_a_full_disk_is_told_from_other_failures_by_a_playbook_and_by_a_script(bench: Bench) -> None:
+    error = bench.run(FILL, place="/dev/full").hosts[NAME].error
+    assert error is not None
+    assert f"on {NAME} failed at the task «Fill», because a disk is full: " in error.message
+    assert f"make room on {NAME} (ssh root@127.0.0.1 'df -h; df -i'), then run again" in error.hint
+    with pytest.raises(BackendError, match=r"because a disk is full: .*I/O error"):
+        bench.ssh.run(NAME, "echo x >/dev/full")
 
 
 def test_a_machine_that_is_down_fails_alone(bench: Bench) -> None:
@@ -207,10 +217,11 @@ def test_a_killed_process_takes_its_run_with_it_and_the_next_run_converges(
         "K": str(bench.ssh._known_hosts),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **environment})
-    wait_until(lambda: bool(running("sleep 3334")))
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **environment}) as process:
+        try:
+            wait_until(lambda: bool(running("sleep 3334")))
+        finally:
+            process.kill()
     wait_until(lambda: not running(str(spec.playbook)))
 
     assert bench.changed(bench.run(WRITE, text="afterwards")) == ["Write it"]

@@ -10,11 +10,12 @@ import pytest
 from tests.support.lab import REPOSITORY, Lab, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CODE = "26740"
 STACK = "26740-sai-gon"
+FLOW = "  - {{segment: office, endpoint: workstation, protocol: tcp, port: {}}}\n"
 NEWCOMERS = iter(
     [
         "cb-267901,Phan Thử Một,clerk,mot.phan-thu,801,yes",
@@ -49,6 +50,19 @@ def newcomer(roster: Path) -> str:
     line = next(NEWCOMERS)
     roster.write_text(roster.read_text(encoding="utf-8").rstrip("\n") + f"\n{line}\n", encoding="utf-8")
     return line.split(",")[0]
+
+
+@pytest.fixture
+def flows(roster: Path) -> Iterator[Callable[..., None]]:
+    """Write the catalogue with further flows to these ports; in the end without any."""
+    system = roster.parents[1] / "systems/tthc.yaml"
+    before = system.read_text(encoding="utf-8")
+
+    def write(*ports: int) -> None:
+        system.write_text(before.replace("flows:\n", "flows:\n" + "".join(map(FLOW.format, ports))), encoding="utf-8")
+
+    yield write
+    system.write_text(before, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

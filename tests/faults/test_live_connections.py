@@ -16,7 +16,6 @@ from tests.support import ticking
 
 SERVER = "zone-gov"
 CLOSED, KEPT = 8500, 8501
-FLOW = "  - {{segment: office, endpoint: workstation, protocol: tcp, port: {}}}\n"
 PROGRAM = Path(ticking.__file__)
 SECONDS = 20
 ENOUGH = 10  # bytes that each side of a living connection hears, one a tick
@@ -47,19 +46,6 @@ def ends(lab, machine, **what):
         assert found.ask(json.dumps(what)) == "ready", f"no connections on {machine}"
         yield found
         process.stdin.close()
-
-
-@pytest.fixture
-def flows(roster):
-    """Write the catalogue with further flows to these ports; in the end without any."""
-    system = roster.parents[1] / "systems/tthc.yaml"
-    before = system.read_text(encoding="utf-8")
-
-    def write(*ports):
-        system.write_text(before.replace("flows:\n", "flows:\n" + "".join(map(FLOW.format, ports))), encoding="utf-8")
-
-    yield write
-    system.write_text(before, encoding="utf-8")
 
 
 def test_a_flow_that_goes_cuts_its_connections_on_both_sides_and_no_others(lab, stack, code, flows):

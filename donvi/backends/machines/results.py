@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 TOLD = 800  # characters of a failed task's words that an error repeats
 LINES = 400  # lines of one task's difference that are kept
 TIMED_OUT = "Timed out after"
+FULL = re.compile(
+    r".{0,60}(No space left on device|Disk quota exceeded|[Nn]ot enough (free )?space|(create|usable) temporary dir"
+    r"|(echo|printf): I/O error).{0,80}"
+)
+"""How programs say that a disk is full, with what stands around it. Python and Ansible say that they find no place for
+their temporary files, Debian's shell that it can't write."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,8 @@ class Tally:
         finished = self._failed is not None
         if progress.troubles and (not finished or (self._failed or {}).get(machine)):
             kind, task, words = progress.troubles[-1]
+            if found := FULL.search(words):
+                return full(f"{name} failed at the task «{task}»", machine, self._addresses[machine], found[0])
             if kind == "unreachable":
                 return UnreachableError(
                     f"{name}: the connection broke at the task «{task}»: {words[:TOLD]}",
@@ -143,6 +152,17 @@ class Tally:
                 f"{name} did not run: {words or 'Ansible ended by itself'}", hint="correct the playbook"
             )
         return None
+
+
+def full(failed: str, machine: str, login: str, words: str) -> BackendError:
+    """Return the error of a machine on which nothing can be written any more.
+
+    :param failed: what failed there.
+    """
+    return BackendError(
+        f"{failed}, because a disk is full: {words}",
+        hint=f"make room on {machine} (ssh {login} 'df -h; df -i'), then run again: what was done is not done twice",
+    )
 
 
 def _note(progress: _Progress, kind: str, task: str, event: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from donvi.backends.machines.identity import Identity
+from donvi.backends.machines.results import FULL, full
 from donvi.errors import BackendError, PermissionDeniedError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -98,10 +99,11 @@ class SshRunner:
         self._connected.add(machine)
         if check and completed.exit_code != 0:
             said = completed.stderr.strip()[-TOLD:] or "it said nothing"
-            raise BackendError(
-                f"a script on {machine} failed with code {completed.exit_code}: {said}",
-                hint=f"look at the machine: ssh {place.user}@{place.address}",
-            )
+            login = f"{place.user}@{place.address}"
+            failed = f"a script on {machine} failed with code {completed.exit_code}"
+            if found := FULL.search(said):
+                raise full(failed, machine, login, found[0])
+            raise BackendError(f"{failed}: {said}", hint=f"look at the machine: ssh {login}")
         return completed
 
     def permitted(self, machine: str) -> bool:
