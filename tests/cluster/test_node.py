@@ -20,7 +20,7 @@ def test_a_pod_finds_the_citys_names_through_the_clusters(units: Units) -> None:
 
 
 def test_a_pod_finds_services(units: Units) -> None:
-    assert units.asks("proof-a/client", "web.proof-a.svc.cluster.local:9000") == 0
+    assert units.asks("proof-a/client", "web.proof-a.svc.cluster.local:80") == 0
 
 
 def test_pods_limits_are_in_the_machines_own_cgroups(units: Units) -> None:
