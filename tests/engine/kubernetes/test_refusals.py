@@ -190,6 +190,8 @@ def accept(kube: Kube, path: str, status: str, after: float) -> None:
 
 
 def define_routes(kube: Kube, group: str) -> None:
+    if kube.get(f"/apis/{group}/v1alpha2"):
+        return
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": "v1alpha2", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     names = {"kind": "TLSRoute", "plural": "tlsroutes", "singular": "tlsroute"}
