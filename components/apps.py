@@ -18,7 +18,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import RoleBinding
 
 from components import namespaces, workloads
-from components.base import Component, latest
+from components.base import Component
 from components.gateway_api import Backend, Listener, TLSRoute
 from donvi.provider import resources as donvi
 from donvi.site import render
@@ -71,11 +71,10 @@ class Apps(Component):
         )
 
     @property
-    def changed_at(self) -> pulumi.Output[str]:
-        """When a certificate was last issued, and a digest that changes with every object that was made or changed."""
+    def versions(self) -> pulumi.Output[str]:
+        """A digest that changes with every object in the cluster that was made again or changed."""
         marks = pulumi.Output.all(*(_version(item) for item in self.objects))
-        together = pulumi.Output.all(latest(self.resources), marks)
-        return together.apply(lambda known: f"{known[0]} {sha256(' '.join(known[1]).encode()).hexdigest()[:12]}")
+        return marks.apply(lambda known: sha256(" ".join(known).encode()).hexdigest()[:16])
 
     def _app(self, space: Space, app: App, after: Iterable[pulumi.Resource]) -> donvi.CertificateSecret:
         files = render(app.page) if app.page else {}

@@ -101,6 +101,7 @@ class UnitTenancy(Component):
             key="verification",
             digest=digest(tenancy),
             depends={subject: concern.changed_at for subject, concern in concerns.items()},
+            versions={"apps": self.apps.versions} if self.apps else {},
             opts=self.own(self.resources, self.apps.objects if self.apps else ()),
         )
         self.finish(domain=unit.domain, verdict=self.verification.verdict)

@@ -26,11 +26,13 @@ class VerificationInputs(Inputs, frozen=True, kw_only=True):
     """What is proven, and what makes it necessary to prove it again.
 
     ``digest`` is of the unit's description; ``depends`` says per subject when donvi last changed something of it
-    (RFC 3339, empty for things that were only imported).
+    (RFC 3339, empty for things that were only imported). ``versions`` says per subject which versions of its objects
+    another provider made; any other text is a reason to ask again.
     """
 
     digest: str
     depends: dict[str, str] = msgspec.field(default_factory=dict)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
     suite: str = "acceptance"
 
 

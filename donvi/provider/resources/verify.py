@@ -17,6 +17,7 @@ class Verification(DonviResource):
 
     :param digest: of the tenancy.
     :param depends: subject to the moment when something of it last changed (``changed_at``).
+    :param versions: subject to a text that changes with every object of it that another provider makes.
     :param suite: folder below ``tests/`` with the questions.
     """
 
@@ -28,10 +29,11 @@ class Verification(DonviResource):
         key: pulumi.Input[str],
         digest: pulumi.Input[str],
         depends: pulumi.Input[Mapping[str, pulumi.Input[str]]],
+        versions: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
         suite: pulumi.Input[str] = "acceptance",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"digest": digest, "depends": depends, "suite": suite}
+        inputs = {"digest": digest, "depends": depends, "versions": versions or {}, "suite": suite}
         outputs = ["verdict", "passed", "failed", "inconclusive", "finishedAt"]
         super().__init__(
             "donvi:verify:Verification", name, unit=unit, key=key, inputs=inputs, outputs=outputs, opts=opts

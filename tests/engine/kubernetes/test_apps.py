@@ -58,7 +58,7 @@ with open(os.environ["DONVI_DEPLOYMENT"]) as file:
     text = pulumi.Output.from_input(file.read())
 config = AppsConfig("26506", tenancy.namespaces, tenancy.apps)
 apps = Apps("apps", config, cluster_options(city, text))
-pulumi.export("changedAt", apps.changed_at)
+pulumi.export("versions", apps.versions)
 """
 
 ROUTE_CRD = {
@@ -269,12 +269,11 @@ def test_no_private_key_is_in_state_preview_or_log(stack: Stack, kube: Kube) -> 
         (lambda kube: kube.patch(f"{PODS}/scale", {"spec": {"replicas": 1}}, manager="kubectl"), "web-portal"),
         (lambda kube: kube.patch(f"{POLICIES}/default-deny", {"spec": {"ingress": [{}]}}), "default-deny"),
         (lambda kube: kube.patch(f"{POLICIES}/dns", {"spec": {"egress": [{}]}}), "dns"),
-        (lambda kube: kube.delete(f"{CORE}/secrets/web-portal-tls"), "web-portal-tls"),
     ],
-    ids=["deployment deleted", "scaled", "everything let in", "everything let out", "certificate's secret deleted"],
+    ids=["deployment deleted", "scaled", "everything let in", "everything let out"],
 )
 def test_what_somebody_did_by_hand_is_seen_and_repaired(stack: Stack, kube: Kube, damage: Any, name: str) -> None:
-    before = stack.run("stack", "output", "changedAt")
+    before = stack.run("stack", "output", "versions")
     damage(kube)
     assert name in stack.refresh()
     assert name in stack.run("preview", "--refresh", "--diff")
@@ -284,7 +283,22 @@ def test_what_somebody_did_by_hand_is_seen_and_repaired(stack: Stack, kube: Kube
     assert "ingress" not in kube.get(f"{POLICIES}/default-deny")["spec"]
     assert len(kube.get(f"{POLICIES}/dns")["spec"]["egress"][0]["to"]) == 1
     assert kube.get(f"{CORE}/secrets/web-portal-tls") is not None
-    assert stack.run("stack", "output", "changedAt") != before, "the verification asks again"
+    assert stack.run("stack", "output", "versions") != before, "the verification asks again"
+    stack.unchanged()
+
+
+def test_a_deleted_secret_gets_a_new_key_and_the_old_certificate_is_revoked(
+    stack: Stack, kube: Kube, own_vault: VaultServer
+) -> None:
+    before = stack.state()[f"{SPACE}/web-portal-tls"]["outputs"]
+    kube.delete(f"{CORE}/secrets/web-portal-tls")
+    assert f"Secret {SPACE}/web-portal-tls is missing" in stack.refresh()
+    stack.up("--refresh")
+    after = stack.state()[f"{SPACE}/web-portal-tls"]["outputs"]
+    assert kube.get(f"{CORE}/secrets/web-portal-tls") is not None
+    assert after["publicKey"] != before["publicKey"]
+    assert after["changedAt"] > before["changedAt"], "the verification asks again"
+    assert before["serial"] in own_vault.root.pki_revoked("pki-web")
     stack.unchanged()
 
 
