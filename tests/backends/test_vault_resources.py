@@ -50,19 +50,20 @@ PKI_ROLE = PkiRoleInputs(
     server=True,
     max_ttl_hours=2160,
 )
+# of a unit whose people no other test logs in
 PERSON_ROLE = PkiRoleInputs(
-    unit="26506",
-    key="pki-role/pki-cluster/unit-26506-person",
+    unit="26740",
+    key="pki-role/pki-cluster/unit-26740-person",
     mount="pki-cluster",
-    name="unit-26506-person",
+    name="unit-26740-person",
     client=True,
     server=False,
     max_ttl_hours=1,
-    organization="unit:26506:web-portal-admin",
+    organization="unit:26740:web-portal-admin",
     login="ldap",
 )
 LOGIN_GROUP = LoginGroupInputs(
-    unit="26506", key="login-group/ldap/26506", method="ldap", name="26506", policies=("unit-26506-person",)
+    unit="26740", key="login-group/ldap/26740", method="ldap", name="26740", policies=("unit-26740-person",)
 )
 PKI_URLS = PkiUrlsInputs(
     unit="platform",
@@ -75,8 +76,8 @@ TRANSIT_KEY = TransitKeyInputs(unit="platform", key="transit-key/26506-vung-tau"
 EVERY = [
     pytest.param(AppRoleHandler(), APP_ROLE, "unit-26506", id="AppRole"),
     pytest.param(PkiRoleHandler(), PKI_ROLE, "pki-gateway/unit-26506-gateway", id="PkiRole"),
-    pytest.param(PkiRoleHandler(), PERSON_ROLE, "pki-cluster/unit-26506-person", id="PkiRole of people"),
-    pytest.param(LoginGroupHandler(), LOGIN_GROUP, "ldap/26506", id="LoginGroup"),
+    pytest.param(PkiRoleHandler(), PERSON_ROLE, "pki-cluster/unit-26740-person", id="PkiRole of people"),
+    pytest.param(LoginGroupHandler(), LOGIN_GROUP, "ldap/26740", id="LoginGroup"),
     pytest.param(PkiUrlsHandler(), PKI_URLS, "pki-service", id="PkiUrls"),
     pytest.param(TransitKeyHandler(), TRANSIT_KEY, "26506-vung-tau", id="TransitKey"),
 ]
@@ -210,10 +211,10 @@ def test_a_role_loosened_by_hand_is_seen_and_tightened(services: Services, own_v
 def test_a_role_of_people_that_lets_them_name_anybody_is_seen_and_tightened(
     services: Services, own_vault: VaultServer
 ) -> None:
-    handler, identifier = PkiRoleHandler(), "pki-cluster/unit-26506-person"
+    handler, identifier = PkiRoleHandler(), "pki-cluster/unit-26740-person"
     handler.create(services, PERSON_ROLE)
     loose = {"allowed_domains_template": False, "allowed_domains": ["donvi-apply"], "organization": ["donvi:apply"]}
-    own_vault.root.request("post", "pki-cluster/roles/unit-26506-person", loose)
+    own_vault.root.request("post", "pki-cluster/roles/unit-26740-person", loose)
     found = handler.read(services, identifier, PERSON_ROLE)
     assert found is not None
     assert (found.inputs.login, found.inputs.organization) == ("", "donvi:apply")
@@ -227,7 +228,7 @@ def test_a_role_for_a_login_that_vault_has_not_got_names_the_remedy(services: Se
     with pytest.raises(BackendError, match="no login method at kerberos") as refused:
         PkiRoleHandler().create(services, replace(PERSON_ROLE, login="kerberos"))
     assert "datacentre" in refused.value.hint
-    services.vault.owner_release("pki-role", "pki-cluster/unit-26506-person")
+    services.vault.owner_release("pki-role", "pki-cluster/unit-26740-person")
 
 
 def test_an_identity_loosened_by_hand_is_seen(services: Services, own_vault: VaultServer) -> None:
