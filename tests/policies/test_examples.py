@@ -53,7 +53,8 @@ def ours(cluster: ControlPlane, kind: str) -> list[str]:
 def test_up_refuses_it_as_well_and_makes_nothing(examples: Engine, cluster: ControlPlane) -> None:
     examples.run("stack", "init", "limits-and-requests", "--no-select")  # where another test didn't make it
 
-    refused = examples.run("up", "--yes", "--skip-preview", "--stack", "limits-and-requests")
+    broken = ["--config", "repaired=false"]  # the engine keeps what a preview was given
+    refused = examples.run("up", "--yes", "--skip-preview", "--stack", "limits-and-requests", *broken)
 
     assert refused.returncode != 0
     assert "[mandatory]  limits-and-requests  (" in refused.stdout, refused.stdout
