@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import ssl
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 ROLES = ("apply", "preview", "administrator", "verify")
 UP = "Run `make up`."
+LOOK = "See `donvi lab ssh dc journalctl --unit openbao`; restart its service there, or run `make up`."
+STARTING = (500, 503)
+"""What Vault answers until it is unsealed and has found itself its leader, a second or two after it was started."""
+STARTING_SECONDS = 10.0
 
 
 def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -94,21 +99,25 @@ def login(settings: LabSettings, address: str, role: str) -> str:
         headers={"Content-Type": "application/json"},
         method="POST",
     )
-    try:
-        response: HTTPResponse
-        with urllib.request.urlopen(request, timeout=15, context=context) as response:  # noqa: S310
-            token: str = json.load(response)["auth"]["client_token"]
-            return token
-    except urllib.error.HTTPError as error:
-        raise _refusal(error.code, role) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "reason", error)
-        raise UnreachableError(f"Vault doesn't answer on {address} ({reason})", hint=UP) from None
+    deadline = time.monotonic() + STARTING_SECONDS
+    while True:
+        try:
+            response: HTTPResponse
+            with urllib.request.urlopen(request, timeout=15, context=context) as response:  # noqa: S310
+                token: str = json.load(response)["auth"]["client_token"]
+                return token
+        except urllib.error.HTTPError as error:
+            if error.code not in STARTING or time.monotonic() > deadline:
+                raise _refusal(error.code, role) from None
+            time.sleep(0.2)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = getattr(error, "reason", error)
+            raise UnreachableError(f"Vault doesn't answer on {address} ({reason})", hint=UP) from None
 
 
 def _refusal(code: int, role: str) -> PermissionDeniedError | SealedError | UnreachableError:
     if code == 503:  # noqa: PLR2004
-        return SealedError("Vault is sealed or starting", hint="Restart its service on dc, or run `make up`.")
+        return SealedError(f"Vault is sealed, and was so for {STARTING_SECONDS:.0f} s", hint=LOOK)
     if code in {400, 403, 404}:
         return PermissionDeniedError(f"Vault has no login for the operator role {role} (HTTP {code})", hint=UP)
-    return UnreachableError(f"Vault answered the login of role {role} with HTTP {code}", hint=UP)
+    return UnreachableError(f"Vault answered the login of role {role} with HTTP {code}", hint=LOOK)

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import pytest
 
+from donvi.errors import SealedError
+
 
 def finishes(stack, newcomer, before):
     """Bring the stack up again: nothing was lost, it ends with the unit proven open, and nothing remains to be done."""
@@ -73,6 +75,23 @@ def test_vault_that_is_down_before_a_run_stops_it_at_once_and_changes_nothing(la
     assert failed.code != 0
     assert lab.deployment["vault"]["address"] in failed.text
     assert stack.urns() == before
+
+
+def test_an_environment_asked_for_while_vault_starts_is_given_when_it_has_started(lab):
+    lab.on("dc", "systemctl", "restart", "openbao")
+    lab.await_port(8200)
+    assert lab.environ()["VAULT_TOKEN"]
+
+
+def test_a_sealed_vault_gives_no_environment_and_the_remedy_is_where_to_look(lab):
+    seal(lab, lab.environ("administrator"))
+    try:
+        with pytest.raises(SealedError) as refused:
+            lab.environ()
+        assert "journalctl --unit openbao" in refused.value.hint
+    finally:
+        lab.on("dc", "systemctl", "restart", "openbao")
+        await_unsealed(lab)
 
 
 def seal(lab, environ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import time
 from contextlib import contextmanager
@@ -52,12 +53,14 @@ class Lab:
                 self.await_port(port)
 
     def await_port(self, port: int) -> None:
-        """Wait until the data centre takes connections on a port."""
+        """Wait until a server of the data centre speaks TLS on a port: the kernel takes connections before it does."""
         address = self.deployment["machines"]["dc"]["address"]
+        context = ssl.create_default_context(cafile=str(self.settings.home / "pki/root.crt"))
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
-                socket.create_connection((address, port), 1).close()
+                with socket.create_connection((address, port), 1) as plain:
+                    context.wrap_socket(plain, server_hostname=address).close()
             except OSError:
                 assert time.monotonic() < deadline, f"dc doesn't answer on port {port}"
                 time.sleep(0.1)
