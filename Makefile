@@ -16,7 +16,7 @@ up: bootstrap ## everything: lab, servers, city platform, pilot units, proof
 	@donvi lab open
 
 test: bootstrap ## the tests, on the real servers; the lab is opened first and held meanwhile
-	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest -n 3 --dist loadgroup $(addprefix tests/,$(TESTS)) $(ARGS)'
+	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(TESTS)) $(ARGS)'
 
 test-proofs: bootstrap ## the long ones: every role twice and in check mode, isolation of all pairs of units with mutants
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(PROOFS)) $(ARGS)'
