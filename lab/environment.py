@@ -28,7 +28,7 @@ UP = "Run `make up`."
 LOOK = "See `donvi lab ssh dc journalctl --unit openbao`; restart its service there, or run `make up`."
 STARTING = (500, 503)
 """What Vault answers until it is unsealed and has found itself its leader, a second or two after it was started."""
-STARTING_SECONDS = 10.0
+STARTING_SECONDS = 25.0
 
 
 def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
