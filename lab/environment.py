@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROLES = ("apply", "preview", "administrator", "verify")
 UP = "Run `make up`."
 LOOK = "See `donvi lab ssh dc journalctl --unit openbao`; restart its service there, or run `make up`."
-STARTING = (500, 503)
+STARTING = (307, 500, 503)
 """What Vault answers until it is unsealed and has found itself its leader, a second or two after it was started."""
 STARTING_SECONDS = 25.0
 

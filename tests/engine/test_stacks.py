@@ -74,7 +74,7 @@ def test_a_clone_without_stack_files_works_on_stacks_that_exist(lab: Lab) -> Non
     lab.pulumi("preview", "--stack", UNIT, "--expect-no-changes")
 
 
-NOT_IMPORTED = {"donvi:machine:Configuration", "donvi:verify:Verification"}
+NOT_IMPORTED = {"donvi:kubernetes:CertificateSecret", "donvi:machine:Configuration", "donvi:verify:Verification"}
 
 
 def test_everything_that_can_be_imported_reads_as_it_was_declared(lab: Lab) -> None:
