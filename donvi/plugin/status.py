@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from donvi.errors import PermissionDeniedError, UsageError
 from donvi.plugin.wire import encode
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from donvi.errors import DonviError
     from donvi.plugin.wire import JSON, Value
 
 
@@ -25,11 +27,20 @@ class Status(grpc.Status):  # type: ignore[misc]
         self.trailing_metadata = (("grpc-status-details-bin", packed),) if packed is not None else ()
 
 
-def fail(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
-    """Answer an error in words.
+def code_of(error: DonviError) -> grpc.StatusCode:
+    """Return the code of an error of ours.
 
     UNKNOWN, INTERNAL and DATA_LOSS would tell the engine that it no longer knows the resource's state.
     """
+    if isinstance(error, PermissionDeniedError):
+        return grpc.StatusCode.PERMISSION_DENIED
+    if isinstance(error, UsageError):
+        return grpc.StatusCode.INVALID_ARGUMENT
+    return grpc.StatusCode.FAILED_PRECONDITION
+
+
+def fail(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
+    """Answer an error in words."""
     context.abort_with_status(Status(code, redact(message)))
     raise AssertionError("abort_with_status always raises")
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from donvi.plugin.changes import Change
 from donvi.plugin.wire import has_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from donvi.plugin.wire import Properties
-
-
-class Change(Enum):
-    """What happened to one property."""
-
-    ADD = "add"
-    DELETE = "delete"
-    UPDATE = "update"
 
 
 @dataclass(frozen=True)

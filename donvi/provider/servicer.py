@@ -17,12 +17,12 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from donvi.deployment import parse, text_from_environment
-from donvi.errors import DonviError, PermissionDeniedError, UsageError
+from donvi.errors import DonviError
+from donvi.plugin.changes import property_diff
 from donvi.plugin.process import Servicer
-from donvi.plugin.status import fail, fail_partially
+from donvi.plugin.status import code_of, fail, fail_partially
 from donvi.plugin.wire import decode, encode
 from donvi.provider.adapter import INCOMPLETE, Adapter, Partial
-from donvi.provider.difference import Change
 from donvi.provider.services import Services
 from donvi.redaction import redact
 
@@ -38,17 +38,6 @@ M = TypeVar("M", bound="Callable[..., Any]")
 RENEWAL = "renewal"
 """The name under which a diff shows that an object is due although no input changed."""
 
-_PLAIN = {
-    Change.ADD: provider_pb2.PropertyDiff.ADD,
-    Change.DELETE: provider_pb2.PropertyDiff.DELETE,
-    Change.UPDATE: provider_pb2.PropertyDiff.UPDATE,
-}
-_REPLACING = {
-    Change.ADD: provider_pb2.PropertyDiff.ADD_REPLACE,
-    Change.DELETE: provider_pb2.PropertyDiff.DELETE_REPLACE,
-    Change.UPDATE: provider_pb2.PropertyDiff.UPDATE_REPLACE,
-}
-
 
 def answered(method: M) -> M:
     """Turn exceptions into what a person reads: our errors with their hint, anything else as a defect with its type."""
@@ -60,7 +49,7 @@ def answered(method: M) -> M:
         except Partial as partial:
             _fail_partially(context, partial)
         except DonviError as error:
-            fail(context, _code(error), str(error))
+            fail(context, code_of(error), str(error))
         except NotImplementedError:
             fail(context, grpc.StatusCode.UNIMPLEMENTED, f"{request.type} can't do that; see donvi/provider/handlers")
         except Exception as error:
@@ -223,9 +212,7 @@ class ProviderServicer(Servicer):
 
 def _diff_response(difference: Difference) -> Any:
     detailed = {
-        name: provider_pb2.PropertyDiff(
-            kind=(_REPLACING if name in difference.replaces else _PLAIN)[change], inputDiff=True
-        )
+        name: property_diff(change, replaces=name in difference.replaces)
         for name, change in difference.properties.items()
     }
     if difference.unfinished is not None:
@@ -244,12 +231,3 @@ def _diff_response(difference: Difference) -> Any:
 def _fail_partially(context: grpc.ServicerContext, partial: Partial) -> NoReturn:
     made = partial.made
     fail_partially(context, id=made.id, inputs=partial.inputs, properties=made.properties, reasons=[partial.reason])
-
-
-def _code(error: DonviError) -> grpc.StatusCode:
-    """UNKNOWN, INTERNAL and DATA_LOSS would tell the engine that it no longer knows the resource's state."""
-    if isinstance(error, PermissionDeniedError):
-        return grpc.StatusCode.PERMISSION_DENIED
-    if isinstance(error, UsageError):
-        return grpc.StatusCode.INVALID_ARGUMENT
-    return grpc.StatusCode.FAILED_PRECONDITION

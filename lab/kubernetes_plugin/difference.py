@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from donvi.plugin.changes import Change
 from donvi.plugin.wire import Unknown
 from lab.kubernetes_plugin.paths import Path, parsed, within
 
@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.kubernetes_plugin.kinds import Kind
-
-
-class Change(enum.Enum):
-    """What happened to a property."""
-
-    ADD = "add"
-    DELETE = "delete"
-    UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True)

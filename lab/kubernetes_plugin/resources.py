@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from donvi.errors import DonviError
+from donvi.plugin.changes import Change
 from donvi.plugin.wire import UNKNOWN, has_unknown
 from donvi.redaction import conceal
 from lab.kubernetes_plugin import difference, drift, kinds, naming, operations, ownership, waiting
 from lab.kubernetes_plugin.deadline import DEFAULT_SECONDS, READ_SECONDS
-from lab.kubernetes_plugin.difference import Change
 from lab.kubernetes_plugin.errors import ApiError, NotReadyError, UnknownKindError
 from lab.kubernetes_plugin.paths import MISSING, Path, at, parsed, within
 from lab.kubernetes_plugin.values import (

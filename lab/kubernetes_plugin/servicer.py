@@ -10,13 +10,13 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from donvi.errors import DonviError, PermissionDeniedError, UsageError
+from donvi.errors import DonviError, UsageError
+from donvi.plugin.changes import property_diff
 from donvi.plugin.process import Servicer
-from donvi.plugin.status import fail, fail_partially
+from donvi.plugin.status import code_of, fail, fail_partially
 from donvi.plugin.wire import decode, encode
 from lab.kubernetes_plugin import VERSION, kubeconfig, resources
 from lab.kubernetes_plugin.api import Api, Settings
-from lab.kubernetes_plugin.difference import Change
 from lab.kubernetes_plugin.paths import written
 from lab.kubernetes_plugin.resources import Difference, Item, UnfinishedError
 
@@ -30,17 +30,6 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound="Callable[..., Any]")
 
 ELSEWHERE = "the lab's stand-in for the Kubernetes plugin serves objects only; install the official plugin for this"
-
-_PLAIN = {
-    Change.ADD: provider_pb2.PropertyDiff.ADD,
-    Change.DELETE: provider_pb2.PropertyDiff.DELETE,
-    Change.UPDATE: provider_pb2.PropertyDiff.UPDATE,
-}
-_REPLACING = {
-    Change.ADD: provider_pb2.PropertyDiff.ADD_REPLACE,
-    Change.DELETE: provider_pb2.PropertyDiff.DELETE_REPLACE,
-    Change.UPDATE: provider_pb2.PropertyDiff.UPDATE_REPLACE,
-}
 
 
 def answered(method: M) -> M:
@@ -56,7 +45,7 @@ def answered(method: M) -> M:
                 context, id=made.id, inputs=made.inputs, properties=made.properties, reasons=unfinished.reasons
             )
         except DonviError as error:
-            fail(context, _code(error), str(error))
+            fail(context, code_of(error), str(error))
         except Exception as error:
             if context.code() is not None:  # already answered by abort
                 raise
@@ -237,9 +226,7 @@ def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def _diff_response(difference: Difference) -> Any:
     some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
     detailed = {
-        written(path): provider_pb2.PropertyDiff(
-            kind=(_REPLACING if path in difference.replaces else _PLAIN)[change], inputDiff=True
-        )
+        written(path): property_diff(change, replaces=path in difference.replaces)
         for path, change in difference.changes.items()
     }
     return provider_pb2.DiffResponse(
@@ -250,12 +237,3 @@ def _diff_response(difference: Difference) -> Any:
         hasDetailedDiff=True,
         deleteBeforeReplace=difference.delete_first,
     )
-
-
-def _code(error: DonviError) -> grpc.StatusCode:
-    """UNKNOWN, INTERNAL and DATA_LOSS would tell the engine that it no longer knows the resource's state."""
-    if isinstance(error, PermissionDeniedError):
-        return grpc.StatusCode.PERMISSION_DENIED
-    if isinstance(error, UsageError):
-        return grpc.StatusCode.INVALID_ARGUMENT
-    return grpc.StatusCode.FAILED_PRECONDITION

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from donvi.plugin.changes import Change
 from donvi.plugin.wire import UNKNOWN
-from lab.kubernetes_plugin.difference import Change, Mutable, compare, replaces, replacing
+from lab.kubernetes_plugin.difference import Mutable, compare, replaces, replacing
 from lab.kubernetes_plugin.kinds import Kind, of_token
 from lab.kubernetes_plugin.paths import parsed, written
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from donvi.errors import DataError, UsageError
+from donvi.plugin.changes import Change
 from donvi.plugin.wire import UNKNOWN
 from donvi.provider import decode
-from donvi.provider.difference import Change, compare
+from donvi.provider.difference import compare
 from donvi.provider.handler import Handler, Inputs, Registry, handler
 
 
