@@ -45,8 +45,9 @@ def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | Non
         raise LabError("there is no lab on this host", hint=UP)
     if known.owner != str(settings.repository):
         raise LockedError(f"the lab belongs to the clone {known.owner}", hint="Run `make up` here to take it over.")
-    place_text = (settings.home / "deployment.json").read_text()
-    address = json.loads(place_text)["vault"]["address"]
+    text = (settings.home / "deployment.json").read_text()
+    places = json.loads(text)
+    address = places["vault"]["address"]
     names = {
         "PATH": search_path(settings, environ.get("PATH", "")),
         "PULUMI_BACKEND_URL": f"file://{settings.home}/pulumi",
@@ -64,8 +65,8 @@ def variables(settings: LabSettings, role: str, environ: Mapping[str, str] | Non
         "DONVI_DEPLOYMENT": f"{settings.home}/deployment.json",
         "DONVI_KNOWN_HOSTS": f"{settings.home}/ssh/known_hosts",
     }
-    if json.loads(place_text).get("cluster"):
-        names["KUBECONFIG"] = _kubeconfig(settings, place_text)
+    if places.get("cluster"):
+        names["KUBECONFIG"] = _kubeconfig(settings, text)
     return names | ({"DONVI_CITY": environ["DONVI_CITY"]} if environ.get("DONVI_CITY") else {})
 
 
