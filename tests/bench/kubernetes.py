@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.engine.kubernetes.project import PLUGIN, ROOT, kubelet
-from tests.engine.project import tool_path
+from tests.engine.kubernetes.project import ROOT, engine_environment, kubelet
 from tests.support.control_plane import running
 
 if TYPE_CHECKING:
@@ -91,17 +90,8 @@ class Bench:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
-            "PATH": f"{PLUGIN}:{tool_path()}",
-            "HOME": str(self.folder),
-            "PULUMI_HOME": str(self.folder / ".pulumi"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "TEST_KUBECONFIG": (self.folder / "kubeconfig.json").read_text(encoding="utf-8"),
-            "KUBECONFIG": str(self.folder / "kubeconfig.json"),
-        }
+        file = self.folder / "kubeconfig.json"
+        return {**engine_environment(self.folder, file.read_text(encoding="utf-8")), "KUBECONFIG": str(file)}
 
     def prepare(self) -> None:
         """Write the program and the credentials."""

@@ -52,6 +52,23 @@ def site(name, replicas=1, image="site@sha256:" + 64 * "a", seconds=60, **more):
 """
 
 
+def engine_environment(folder: Path, kubeconfig: str) -> dict[str, str]:
+    """Return the engine's environment: state and plugins in the folder, the stand-in on PATH.
+
+    :param kubeconfig: text that the program finds in ``TEST_KUBECONFIG``.
+    """
+    return {
+        "PATH": f"{PLUGIN}:{tool_path()}",
+        "HOME": str(folder),
+        "PULUMI_HOME": str(folder / ".pulumi"),
+        "PULUMI_BACKEND_URL": f"file://{folder}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "TEST_KUBECONFIG": kubeconfig,
+    }
+
+
 @dataclass
 class Project:
     """One project folder with one stack ``test`` whose objects go to one namespace.
@@ -71,17 +88,7 @@ class Project:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
-            "PATH": f"{PLUGIN}:{tool_path()}",
-            "HOME": str(self.folder),
-            "PULUMI_HOME": str(self.folder / ".pulumi"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "TEST_KUBECONFIG": self.kubeconfig,
-            **self.variables,
-        }
+        return {**engine_environment(self.folder, self.kubeconfig), **self.variables}
 
     def program(self, body: str) -> None:
         """Write the program; ``site``, ``options``, ``meta``, ``core``, ``apps`` and ``networking`` are there."""
