@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from donvi.deployment import parse, text_from_environment
-from donvi.fleet.driver import StackDriver
 from donvi.provider.services import Services
 
 if TYPE_CHECKING:
@@ -33,10 +32,6 @@ class Lab:
         if missing:
             pytest.fail(f'{", ".join(missing)} not set: run `make test`, or first `eval "$(uv run donvi lab env)"`')
         self.environ = dict(environ)
-
-    @cached_property
-    def driver(self) -> StackDriver:
-        return StackDriver(self.environ)
 
     @cached_property
     def services(self) -> Services:

@@ -13,7 +13,8 @@ import pytest
 
 from donvi.errors import EngineError, LockedError, UsageError
 from donvi.fleet import checkpoints, locks, pending
-from donvi.fleet.driver import Operation, StackDriver
+from donvi.fleet.model import Operation
+from donvi.fleet.plain import PlainRunner
 from tests.engine.test_process import providers, wait_until
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def test_a_kill_while_the_state_was_written_is_mended(project: Project) -> None:
     draft.write_bytes(b"{")
     os.utime(draft, (1, 1))
     with pytest.raises(EngineError, match="half-written") as caught:
-        StackDriver(project.environ, repository=project.folder).run(Operation.UP, "toy")
+        PlainRunner(project.environ, repository=project.folder).must(Operation.UP, "toy")
     assert "donvi unlock toy" in caught.value.hint
 
     mended = checkpoints.mend(locks.backend_folder(project.environ), "toy", "toy")

@@ -12,7 +12,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from donvi.errors import PolicyError
-from donvi.fleet.driver import Operation, StackDriver
+from donvi.fleet.model import Operation
+from donvi.fleet.plain import PlainRunner
 from donvi.plugin.wire import SENTINEL, Secret, encode
 from policies.register import ALL, by_id
 from policies.samples import deployment
@@ -127,7 +128,7 @@ def test_a_refusal_shows_no_value_whether_marked_secret_or_not(engine: Engine) -
 def test_the_driver_turns_a_refusal_into_an_error_with_policy_resource_and_remedy(engine: Engine) -> None:
     (engine.project / "__main__.py").write_text(TOY.format(root=ROOT) + OTHERS, encoding="utf-8")
     with pytest.raises(PolicyError, match=r"policy own-unit-only at theirs: .*; remedy: Use the unit's own") as caught:
-        StackDriver(engine.environ, repository=engine.project).run(Operation.PREVIEW, "toy")
+        PlainRunner(engine.environ, repository=engine.project).must(Operation.PREVIEW, "toy")
     assert caught.value.exit_code == 4
 
 

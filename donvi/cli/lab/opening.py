@@ -7,7 +7,8 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from donvi.fleet.driver import Operation, StackDriver
+from donvi.fleet.model import Operation
+from donvi.fleet.plain import PlainRunner
 from donvi.tenancy import names
 from lab import environment
 from lab.stages import Stage
@@ -15,7 +16,7 @@ from lab.stages import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from donvi.fleet.driver import Outcome, Step
+    from donvi.fleet.model import Result, Step
     from donvi.registry import City
     from donvi.verify import CheckResult, Verdict
     from lab.settings import LabSettings
@@ -50,16 +51,16 @@ class Opening:
         # a fresh token for every stage: it lives shorter than the slowest run
         return environment.variables(self._settings, "apply")
 
-    def _driver(self) -> StackDriver:
-        return StackDriver(self._environ(), repository=self._settings.repository)
+    def _runner(self) -> PlainRunner:
+        return PlainRunner(self._environ(), repository=self._settings.repository)
 
     def _platform(self, progress: Progress) -> str:
-        return _told([_up(self._driver(), PLATFORM, progress)])
+        return _told([_up(self._runner(), PLATFORM, progress)])
 
     def _units(self, progress: Progress) -> str:
-        driver = self._driver()
+        runner = self._runner()
         stacks = [names.stack(self._city.allotments[code]) for code in self._codes]
-        return _told(side_by_side([partial(_up, driver, stack, progress) for stack in stacks]))
+        return _told(side_by_side([partial(_up, runner, stack, progress) for stack in stacks]))
 
     def _proof(self, progress: Progress) -> str:
         from donvi.verify import verify
@@ -99,15 +100,15 @@ def side_by_side(works: Sequence[Callable[[], T]]) -> list[T]:
     return [future.result() for future in futures]
 
 
-def _up(driver: StackDriver, stack: str, progress: Progress) -> Outcome:
+def _up(runner: PlainRunner, stack: str, progress: Progress) -> Result:
     def tell(step: Step) -> None:
         if step.op not in {"same", "read"}:
             progress.note(f"{stack}: {step.op} {step.name} {step.state}")
 
-    driver.ensure(stack)
-    return driver.run(Operation.UP, stack, on_step=tell)
+    runner.ensure(stack)
+    return runner.must(Operation.UP, stack, on_step=tell)
 
 
-def _told(outcomes: list[Outcome]) -> str:
-    changed = sum(outcome.changed for outcome in outcomes)
+def _told(results: list[Result]) -> str:
+    changed = sum(result.changed for result in results)
     return f"{changed} changes" if changed else "no change"

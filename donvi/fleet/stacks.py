@@ -1,0 +1,72 @@
+"""The stacks themselves, by the official CLI: which exist, making one, an output of one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from donvi.errors import EngineError, UsageError
+from donvi.fleet.engine_process import REMEDY
+from donvi.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Stacks:
+    """What can be asked and made of a project's stacks without running a program.
+
+    :param environ: what ``donvi lab env`` prints, PATH included.
+    :param repository: folder of ``Pulumi.yaml``.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, repository: Path = REPOSITORY) -> None:
+        self.environ = dict(environ)
+        self.repository = repository
+
+    def stacks(self) -> set[str]:
+        """Names of the stacks that exist.
+
+        :raises EngineError: the backend can't be read.
+        """
+        listed: list[dict[str, Any]] = json.loads(self._cli("stack", "ls", "--json"))
+        return {entry["name"].rpartition("/")[2] for entry in listed}
+
+    def ensure(self, stack: str) -> bool:
+        """Make the stack, its secrets wrapped by the transit key of its own name; says whether it was made now.
+
+        :raises EngineError: it can't be made, usually because the key isn't there: ``platform`` makes those of units.
+        """
+        if stack in self.stacks():
+            return False
+        self._cli("stack", "init", stack, "--no-select", "--secrets-provider", f"hashivault://{stack}")
+        return True
+
+    def output(self, stack: str, name: str) -> Any:
+        """Return an output of a stack, ``None`` if it has none of that name."""
+        return json.loads(self._cli("stack", "output", "--stack", stack, "--json")).get(name)
+
+    def _cli(self, *arguments: str) -> str:
+        """Run a short command and return its standard output."""
+        try:
+            done = subprocess.run(
+                ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+                cwd=self.repository,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise UsageError("pulumi is not on PATH", hint=REMEDY) from None
+        if done.returncode != 0:
+            told = redact(" ".join(done.stderr.split())) or f"exit {done.returncode}"
+            raise EngineError(
+                f"`pulumi {' '.join(arguments)}` failed: {told}", hint="is the lab up? `donvi lab status`"
+            )
+        return done.stdout
