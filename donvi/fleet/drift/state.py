@@ -9,6 +9,7 @@ for that is said.
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +28,7 @@ PROJECT = "donvi"
 PROVIDER = "pulumi:providers:"
 REFERENCE = "pulumi:pulumi:StackReference"
 ROOT = "pulumi:pulumi:Stack"
-ATTEMPTS = 3
+ATTEMPTS, PAUSE = 50, 0.02
 
 
 class Resource(msgspec.Struct, frozen=True, rename="camel"):
@@ -128,11 +129,13 @@ class State:
 
     def _local(self, name: str) -> bytes:
         folder = self._folder()
-        for _ in range(ATTEMPTS):  # a writer renames the old file away before the new one takes its place
+        for _ in range(ATTEMPTS):
             try:
                 return (folder / f"{name}.json").read_bytes()
             except FileNotFoundError:
-                continue
+                if not (folder / f"{name}.json.bak").exists():
+                    break
+                time.sleep(PAUSE)  # a writer has moved the old one aside and not yet put the new one in its place
         if (folder / f"{name}.json.gz").exists():
             raise UsageError(f"the state of stack {name} is compressed", hint="write it plain, or use another backend")
         raise UsageError(f"there is no stack {name}", hint=f"`pulumi up -s {name}` makes it")
