@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from donvi.backends.directory import Directory
-    from donvi.backends.dns import DnsUpdater
+    from donvi.backends.dns import DnsReader, DnsUpdater
     from donvi.backends.kubernetes.client import KubernetesClient
-    from donvi.backends.machines import SshRunner
+    from donvi.backends.machines import PlaybookResult, PlaybookRun, SshRunner
     from donvi.backends.mail import Doveadm
     from donvi.backends.vault import VaultClient
     from donvi.deployment import Deployment
@@ -92,6 +92,17 @@ class Services:
 
         return self._once("doveadm", make)
 
+    @property
+    def dns_reader(self) -> DnsReader:
+        """The primary name server as anybody sees it."""
+
+        def make() -> DnsReader:
+            from donvi.backends.dns import DnsReader
+
+            return DnsReader(self.deployment.dns.server, self.deployment.dns.port)
+
+        return self._once("dns/read", make)
+
     def dns(self, credential: str) -> DnsUpdater:
         """Return the updater that signs with the TSIG key at a KV path, e.g. ``backends/dns/tsig/26506``."""
 
@@ -114,6 +125,12 @@ class Services:
             return SshRunner(self.deployment, self.vault, self._variable("DONVI_KNOWN_HOSTS"))
 
         return self._once("ssh", make)
+
+    def play(self, spec: PlaybookRun, *, check: bool, timeout: float) -> PlaybookResult:
+        """Run a playbook on machines, or with ``check`` only look what it would change; see ``run_playbook``."""
+        from donvi.backends.machines import run_playbook
+
+        return run_playbook(spec, ssh=self.ssh, check=check, cancelled=self.cancelled.is_set, timeout=timeout)
 
     @property
     def kubernetes(self) -> KubernetesClient:

@@ -7,11 +7,10 @@ by one, with the same answers.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
-
 import dns.exception
 import dns.name
 import dns.query
+import dns.rdataset
 import dns.rdatatype
 import dns.tsig
 import dns.xfr
@@ -20,9 +19,6 @@ import dns.zone
 from donvi.backends.dns.records import absolute
 from donvi.backends.dns.updater import TIMEOUT, DnsReader, Tsig
 from donvi.errors import PermissionDeniedError, UnreachableError
-
-if TYPE_CHECKING:
-    import dns.rdataset
 
 
 class ZoneReader(DnsReader):
@@ -51,9 +47,7 @@ class ZoneReader(DnsReader):
             query, _ = dns.xfr.make_query(
                 found, serial=None, keyring=self._tsig.key() if self._tsig else None, use_edns=None
             )
-            dns.query.inbound_xfr(
-                self.server, found, query, port=self.port, timeout=TIMEOUT, lifetime=3 * TIMEOUT
-            )
+            dns.query.inbound_xfr(self.server, found, query, port=self.port, timeout=TIMEOUT, lifetime=3 * TIMEOUT)
         except (dns.xfr.TransferError, dns.tsig.PeerError, dns.tsig.BadSignature, dns.exception.FormError) as error:
             raise PermissionDeniedError(
                 f"{self._server} doesn't transfer the zone {zone}: {type(error).__name__}",

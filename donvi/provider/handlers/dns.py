@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from donvi.backends.dns import DnsReader, Mark, RecordSet, canonical_name, canonical_values
+from donvi.backends.dns import Mark, RecordSet, canonical_name, canonical_values
 from donvi.errors import UsageError
 from donvi.provider.handler import Failure, Found, Handler, Inputs, Result, handler
 
@@ -68,8 +68,7 @@ class RecordSetHandler(Handler[RecordSetInputs]):
         name, _, kind = id.rpartition("/")
         if not name:
             raise UsageError(f"{id!r} is not the id of a record set", hint="write it as <name>/<TYPE>")
-        place = services.deployment.dns
-        reader = DnsReader(place.server, place.port)
+        reader = services.dns_reader
         records, mark = reader.read(name, kind)
         if records is None:
             return None
