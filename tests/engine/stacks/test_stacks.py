@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from donvi.fleet.driver import REPOSITORY
+from donvi.fleet.stacks import REPOSITORY
 from donvi.registry import load_city
 from donvi.tenancy import describe
 from tests.engine.kinds import IMPORTED
