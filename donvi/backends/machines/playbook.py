@@ -60,8 +60,11 @@ class PlaybookRun:
 
     :param playbook: the file; an ``ansible.cfg`` beside its folder counts.
     :param group: the group that its plays name.
-    :param machines: names in the deployment.
+    :param machines: names in the deployment, or names that ``places`` knows.
     :param variables: JSON values for the plays; they are taken literally, nothing in them is a template.
+    :param each: further variables of single machines, taken literally too.
+    :param places: what else a machine is called in the run, to its name in the deployment: so that one machine can
+        be asked about several parts.
     """
 
     playbook: Path
@@ -69,6 +72,12 @@ class PlaybookRun:
     machines: tuple[str, ...]
     variables: Mapping[str, Any] = field(default_factory=dict)
     task_seconds: int = TASK_SECONDS
+    each: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, name: str) -> str:
+        """Return the deployment's name of a machine of this run."""
+        return self.places.get(name, name)
 
 
 def run_playbook(
@@ -90,7 +99,7 @@ def run_playbook(
     """
     if not spec.playbook.is_file():
         raise UsageError(f"there is no playbook {spec.playbook.name}", hint=f"see {spec.playbook.parent}")
-    reached, lost = _connect(ssh, spec.machines)
+    reached, lost = _connect(ssh, spec)
     results = dict(lost)
     if reached:
         results |= _run(spec, reached, ssh, check=check, on_event=on_event, cancelled=cancelled, timeout=timeout)
@@ -98,18 +107,28 @@ def run_playbook(
     return PlaybookResult(spec.playbook.stem, check, ordered)
 
 
-def _connect(ssh: SshRunner, machines: tuple[str, ...]) -> tuple[list[str], dict[str, HostResult]]:
+def _connect(ssh: SshRunner, spec: PlaybookRun) -> tuple[list[str], dict[str, HostResult]]:
     """Open the shared connections: what fails here is named better than Ansible would."""
     reached, lost = [], {}
-    for machine in machines:
+    errors: dict[str, BackendError | None] = {}
+    for name in spec.machines:
+        machine = spec.place(name)
         ssh.shared(machine)
-        try:
-            ssh.run(machine, ":")
-        except BackendError as error:
-            lost[machine] = HostResult(machine, error=error)
+        if machine not in errors:
+            errors[machine] = _contact(ssh, machine)
+        if error := errors[machine]:
+            lost[name] = HostResult(name, error=error)
         else:
-            reached.append(machine)
+            reached.append(name)
     return reached, lost
+
+
+def _contact(ssh: SshRunner, machine: str) -> BackendError | None:
+    try:
+        ssh.run(machine, ":")
+    except BackendError as error:
+        return error
+    return None
 
 
 def _run(
@@ -122,20 +141,21 @@ def _run(
     cancelled: Callable[[], bool],
     timeout: float,
 ) -> dict[str, HostResult]:
-    places = {machine: ssh.shared(machine)[0] for machine in machines}
+    places = {machine: ssh.shared(spec.place(machine))[0] for machine in machines}
     tally = Tally(spec.playbook.stem, {name: f"{place.user}@{place.address}" for name, place in places.items()})
     mark = secrets.token_hex(8)
-    with ssh.folder(machines[0]) as folder:
+    first = spec.place(machines[0])
+    with ssh.folder(first) as folder:
         _write_files(folder, spec, machines, ssh, mark)
         ended = ""
-        with _process(folder, spec, ssh.shared(machines[0])[1], check=check) as process:
+        with _process(folder, spec, ssh.shared(first)[1], check=check) as process:
             for event in _events(process, time.monotonic() + timeout, cancelled):
                 if isinstance(event, str):
                     ended = event
                 elif (told := tally.take(event)) and on_event:
                     on_event(told)
         tally.take({"event": "error", "stdout": (folder / "stderr").read_text(errors="replace")})
-    for machine in machines if ended else tally.hung():
+    for machine in {spec.place(name) for name in (machines if ended else tally.hung())}:
         with contextlib.suppress(DonviError):
             ssh.run(machine, CLEAN_UP, mark, RUN_MARK)
     return tally.results(ended)
@@ -144,14 +164,17 @@ def _run(
 def _write_files(folder: Path, spec: PlaybookRun, machines: list[str], ssh: SshRunner, mark: str) -> None:
     hosts = {}
     for machine in machines:
-        place, _ = ssh.shared(machine)
+        place, _ = ssh.shared(spec.place(machine))
         hosts[machine] = {"ansible_host": place.address, "ansible_port": place.port, "ansible_user": place.user}
     inventory = {"all": {"children": {spec.group: {"hosts": hosts}}}}
-    for name in ("env", "home", "tmp"):
+    for name in ("env", "home", "host_vars", "tmp"):
         (folder / name).mkdir(mode=0o700)
     (folder / "hosts.json").write_text(json.dumps(inventory))
     # the name by which ansible-runner finds variables; values never become arguments
     (folder / "env/extravars").write_text(variables.literal({**spec.variables, "donvi_run": mark}))
+    for machine in machines:
+        if own := spec.each.get(machine):
+            (folder / f"host_vars/{machine}.yml").write_text(variables.literal(own))
 
 
 @contextlib.contextmanager
