@@ -43,8 +43,15 @@ class Stacks:
         """
         if stack in self.stacks():
             return False
-        self._cli("stack", "init", stack, "--no-select", "--secrets-provider", f"hashivault://{stack}")
+        self.make(stack)
         return True
+
+    def make(self, stack: str) -> None:
+        """Make a stack that doesn't exist.
+
+        :raises EngineError: it exists, or its key doesn't.
+        """
+        self._cli("stack", "init", stack, "--no-select", "--secrets-provider", f"hashivault://{stack}")
 
     def output(self, stack: str, name: str) -> Any:
         """Return an output of a stack, ``None`` if it has none of that name."""
