@@ -7,6 +7,7 @@ by one, with the same answers.
 from __future__ import annotations
 
 import threading
+
 import dns.exception
 import dns.name
 import dns.query

@@ -91,6 +91,14 @@ class KubernetesClient:
                 return
             asked["continue"] = str(rest)
 
+    def plurals(self, api_version: str) -> dict[str, str]:
+        """Return the kinds that a version of a group has, each with the plural it is served under."""
+        answer = self._request("GET", Kind(api_version, "", "").path().rstrip("/"))
+        if answer.status == MISSING:
+            return {}
+        found = self._body(answer, f"ask what {api_version} has")
+        return {item["kind"]: item["name"] for item in found.get("resources") or () if "/" not in item["name"]}
+
     def apply(self, kind: Kind, wanted: Mapping[str, Any], *, force: bool = False) -> dict[str, Any]:
         """Bring an object to hold the given fields, as field manager ``donvi``, and return it.
 
