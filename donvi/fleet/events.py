@@ -148,11 +148,11 @@ def _differences(
         }
     for path, difference in detailed.items():
         side = "inputs" if difference.get("inputDiff") else "outputs"
-        before, after = _at(old.get(side, {}), path), _at(new.get(side, {}), path)
+        before, after = value_at(old.get(side, {}), path), value_at(new.get(side, {}), path)
         yield PropertyChange(path, difference["diffKind"], before, after)
 
 
-def _at(values: Any, path: str) -> str | None:
+def value_at(values: Any, path: str) -> str | None:
     """Return the value at a path as JSON, ``None`` if nothing is there."""
     for match in _KEYS.finditer(path):
         if isinstance(values, dict) and values.get(SIGNATURE) == SECRET:
