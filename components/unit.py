@@ -20,10 +20,12 @@ from components.machines import Endpoints, MachinesConfig, Network
 from components.mailboxes import Mailboxes, MailboxesConfig
 from components.names import Names, NamesConfig
 from donvi.provider import resources as donvi
-from donvi.tenancy.machines import unit_machines
 from donvi.tenancy.names import tsig_credential
+from donvi.tenancy.presence import presence
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pulumi
 
     from components.apps import Apps
@@ -37,11 +39,13 @@ class UnitTenancyConfig:
     """One unit's description.
 
     :param zone: the city's DNS zone.
+    :param machines: names of the machines that exist in the deployment; what needs another one of the unit is left out.
     :param machine_preview: ``checked``, or ``rendered`` for previews that contact no machine.
     """
 
     tenancy: Tenancy
     zone: str
+    machines: Collection[str]
     machine_preview: str = "checked"
 
 
@@ -51,6 +55,7 @@ class UnitTenancy(Component):
     def __init__(self, name: str, config: UnitTenancyConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("UnitTenancy", name, opts)
         tenancy, unit = config.tenancy, config.tenancy.unit
+        here = presence(tenancy, config.machines)
         self.accounts = Accounts(
             "accounts",
             AccountsConfig(unit.code, tenancy.organizational_units, tenancy.accounts, tenancy.groups),
@@ -68,16 +73,15 @@ class UnitTenancy(Component):
                 tenancy.app_roles,
                 tenancy.login_groups,
                 tenancy.pki_roles,
-                tenancy.certificates,
+                here.certificates,
             ),
             self.own(),
         )
         self.names = Names(
             "names", NamesConfig(unit.code, config.zone, tsig_credential(unit.code), tenancy.dns), self.own()
         )
-        machines = unit_machines(tenancy)
-        network = tuple(machine for machine in machines if machine.playbook != WORKSTATION)
-        workstations = tuple(machine for machine in machines if machine.playbook == WORKSTATION)
+        network = tuple(machine for machine in here.machines if machine.playbook != WORKSTATION)
+        workstations = tuple(machine for machine in here.machines if machine.playbook == WORKSTATION)
         self.network = Network("network", MachinesConfig(unit.code, network, config.machine_preview), self.own())
         self.endpoints = Endpoints(
             "endpoints",
@@ -99,12 +103,13 @@ class UnitTenancy(Component):
             "verification",
             unit=unit.code,
             key="verification",
-            digest=digest(tenancy),
+            digest=digest(tenancy, here.absent),
             depends={subject: concern.changed_at for subject, concern in concerns.items()},
             versions={"apps": self.apps.versions} if self.apps else {},
             opts=self.own(self.resources, self.apps.objects if self.apps else ()),
         )
-        self.finish(domain=unit.domain, verdict=self.verification.verdict)
+        self.said_of_endpoints = here.endpoints
+        self.finish(domain=unit.domain, endpoints=here.endpoints, verdict=self.verification.verdict)
 
     def _apps(self, config: UnitTenancyConfig) -> Apps | None:
         """Return what the unit has in the cluster; ``None`` when the catalogue gives it no app."""
@@ -118,6 +123,7 @@ class UnitTenancy(Component):
         return Apps("apps", AppsConfig(tenancy.unit.code, tenancy.namespaces, tenancy.apps, roles), self.own())
 
 
-def digest(tenancy: Tenancy) -> str:
-    """SHA-256 of the description, the same on every machine."""
-    return sha256(msgspec.json.encode(tenancy, order="deterministic")).hexdigest()
+def digest(tenancy: Tenancy, absent: tuple[str, ...] = ()) -> str:
+    """SHA-256 of the description and of what is missing here, the same on every machine."""
+    text = msgspec.json.encode(tenancy, order="deterministic")
+    return sha256(text + " ".join(absent).encode()).hexdigest()

@@ -80,6 +80,10 @@ class Deployment(msgspec.Struct, frozen=True):
     machines: dict[str, Machine] = {}
     cluster: ClusterPlace | None = None
 
+    def has(self, machine: str) -> bool:
+        """Whether a machine exists here: a lab may have fewer than its city's description."""
+        return machine in self.machines
+
     def machine(self, name: str) -> Machine:
         """Return a machine by name.
 

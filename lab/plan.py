@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from donvi.registry import City, Zone
     from donvi.registry.model import ZoneMachine
-    from donvi.tenancy.model import Tenancy
     from lab.settings import LabSettings
 
 CENTRE = "dc"
+PILOTS, PILOT_WAVE = "pilots", 1
+"""The word in ``DONVI_LAB_UNITS`` that stands for all pilot units, and their wave in ``units.csv``."""
 
 
 def read(settings: LabSettings) -> CityPlan:
@@ -44,9 +45,29 @@ def read(settings: LabSettings) -> CityPlan:
         zones=zone_networks(city),
         servers=tuple(server for zone in city.settings.zones for server in _servers(city, zone)),
         systems=tuple(_places(city)),
-        units=tuple(_unit(city, code) for code in settings.units or sorted(city.people)),
+        units=tuple(describe(city, code) for code in machine_units(city, settings)),
         variables=datacentre_vars(city),
     )
+
+
+def machine_units(city: City, settings: LabSettings) -> tuple[str, ...]:
+    """Return the codes of the units that have machines in the lab: those asked for, else one pilot per locality.
+
+    Every unit may have a stack; one without machines gets all that needs none (``donvi.tenancy.presence``).
+
+    :raises UsageError: the settings name a unit that the city doesn't have.
+    """
+    pilots = sorted(code for code, unit in city.units.items() if unit.wave == PILOT_WAVE)
+    if not settings.units:
+        first = {city.units[code].locality: code for code in reversed(pilots)}
+        return tuple(sorted(first.values()))
+    found = dict.fromkeys(code for word in settings.units for code in (pilots if word == PILOTS else (word,)))
+    if strange := [code for code in found if code not in city.units]:
+        raise UsageError(
+            f"DONVI_LAB_UNITS names {', '.join(strange)}: no unit of {city.settings.name}",
+            hint=f"`donvi units` lists the codes; the word {PILOTS} stands for all pilot units",
+        )
+    return tuple(found)
 
 
 def _servers(city: City, zone: Zone) -> Iterator[ZoneServer]:
@@ -74,9 +95,3 @@ def _places(city: City) -> Iterator[SystemPlace]:
     for system in city.systems.values():
         if system.service:
             yield SystemPlace(system.id, found[system.id].machine, system.service.port)
-
-
-def _unit(city: City, code: str) -> Tenancy:
-    if code not in city.units:
-        raise UsageError(f"DONVI_LAB_UNITS names {code}, which isn't a unit of {city.settings.name}")
-    return describe(city, code)

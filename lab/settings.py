@@ -36,7 +36,7 @@ class LabSettings:
     :param repository: the clone that asks.
     :param prefix: begins the name of every namespace, link and cgroup on the host, so that all can be found again.
     :param network: the management network; the host is its first address.
-    :param units: codes of the units that have machines; empty: all that have a roster.
+    :param units: codes of the units that have machines, or ``pilots``; empty: one pilot unit per former locality.
     """
 
     home: Path

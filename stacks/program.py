@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import CityPlatform, CityPlatformConfig, UnitTenancy, UnitTenancyConfig
 from donvi.deployment import parse, text_from_environment
-from donvi.errors import UsageError
+from donvi.errors import DonviError, UsageError
 from donvi.kubeconfig import kubeconfig
 from donvi.provider.resources import CityProvider
 from donvi.registry import load_city
@@ -23,7 +24,7 @@ PLATFORM = "platform"
 
 
 def run(stack: str) -> None:
-    """Declare the resources of a stack.
+    """Declare the resources of a stack; a unit's come when the engine has answered what ``platform`` says.
 
     :raises UsageError: the city has no such stack, or the deployment isn't known.
     :raises DataError: the city's data is wrong.
@@ -32,7 +33,7 @@ def run(stack: str) -> None:
     if stack == PLATFORM:
         _platform(city)
     else:
-        _unit(city, stack)
+        pulumi.run(partial(_unit, city, unit_code(city, stack)))
 
 
 def unit_code(city: City, stack: str) -> str:
@@ -62,14 +63,25 @@ def _platform(city: City) -> None:
     pulumi.export("changedAt", platform.changed_at)
 
 
-def _unit(city: City, stack: str) -> None:
-    code = unit_code(city, stack)
+async def _unit(city: City, code: str) -> None:
+    """Declare a unit's resources, but for those that need a machine of it that the deployment hasn't.
+
+    Which machines there are must be known here and not only to the engine: resources declared inside an output are
+    missing from every preview in which that output is unknown.
+    """
     platform = pulumi.StackReference(f"organization/{pulumi.get_project()}/{PLATFORM}")
-    deployment = platform.get_output("deployment").apply(_brought_up)
+    deployment = platform.get_output("deployment")
+    said = await platform.get_output_details("deployment")
     tenancy = describe(city, code)
-    opts = cluster_options(city, deployment) if tenancy.apps else _city(deployment)
-    unit = UnitTenancy("unit", UnitTenancyConfig(tenancy, city.settings.domain, _machine_preview()), opts)
+    try:
+        known = parse(_brought_up(said.value))
+        opts = cluster_options(city, deployment) if tenancy.apps else _city(deployment)
+        config = UnitTenancyConfig(tenancy, city.settings.domain, frozenset(known.machines), _machine_preview())
+        unit = UnitTenancy("unit", config, opts)
+    except DonviError as error:
+        raise pulumi.RunError(str(error)) from None
     pulumi.export("unit", {"code": code, "name": tenancy.unit.name, "domain": tenancy.unit.domain})
+    pulumi.export("endpoints", unit.said_of_endpoints)
     pulumi.export("verdict", unit.verification.verdict)
     pulumi.export("verifiedAt", unit.verification.finished_at)
 
@@ -80,10 +92,12 @@ def _machine_preview() -> str:
 
 
 def _brought_up(deployment: object) -> str:
-    """The platform's output; an engine error without a trace when there is none yet."""
+    """Return the platform's output.
+
+    :raises UsageError: there is none yet.
+    """
     if not isinstance(deployment, str):
-        told = UsageError(f"the stack {PLATFORM} doesn't say where the systems are", hint="run `pulumi up -s platform`")
-        raise pulumi.RunError(str(told))
+        raise UsageError(f"the stack {PLATFORM} doesn't say where the systems are", hint="run `pulumi up -s platform`")
     return deployment
 
 

@@ -31,7 +31,8 @@ Examples:
 
 `donvi verify 26506 --json | jq '.[].systems'`
 
-Exit code 0: every unit is open. 1: a check failed or could not be judged.
+Exit code 0: every unit is open, but for what needs machines that aren't in this lab: such a unit is open partly, and
+the table says so. 1: a check failed or could not be judged.
 """
 
 Queries = Annotated[list[str], typer.Argument(metavar="UNIT...", help="Codes, slugs, or names, accents optional.")]
@@ -50,7 +51,7 @@ def verify(queries: Queries, junit: Junit = None, as_json: Json = False) -> None
         print_json(verdicts)
     else:
         _render(out, verdicts)
-    if not all(verdict.open for verdict in verdicts):
+    if not all(verdict.sound for verdict in verdicts):
         raise typer.Exit(1)
 
 
@@ -89,6 +90,8 @@ def _render(out: Console, verdicts: Sequence[Verdict]) -> None:
         out.print(line)
     table = matrix.unit_table(verdicts[0]) if len(verdicts) == 1 else matrix.readiness_table(verdicts)
     out.print(table)
+    for line in matrix.legend(verdicts):
+        out.print(line)
     for verdict in verdicts:
         total = sum(verdict.count(outcome) for outcome in matrix.ASKED)
         state = matrix.word(verdict.outcome)

@@ -23,7 +23,7 @@ TTL = 300
 
 
 def platform_description(city: City) -> Platform:
-    """City-level names, the intermediates' published addresses, and one transit key per unit that has a stack."""
+    """City-level names, the intermediates' published addresses, and one transit key per unit, each for its stack."""
     return Platform(
         domain=city.settings.domain,
         directory_base=city.settings.directory_base,
@@ -33,7 +33,7 @@ def platform_description(city: City) -> Platform:
         pki_urls=_pki_urls(city),
         policies=(),
         transit_keys=tuple(
-            TransitKey(name=names.stack(city.allotments[code]), unit=code) for code in sorted(city.people)
+            TransitKey(name=names.stack(city.allotments[code]), unit=code) for code in sorted(city.units)
         ),
     )
 

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from donvi.tenancy.presence import NOT_HERE
 from donvi.verify.model import Outcome
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ WORDS = {
     Outcome.FAILED: ("failed", "bold red"),
     Outcome.INCONCLUSIVE: ("inconclusive", "yellow"),
     Outcome.SKIPPED: ("skipped", "dim"),
+    Outcome.ABSENT: (NOT_HERE, "dim"),
+    Outcome.PARTLY: ("partly", "cyan"),
 }
 ABSENT = "–"
 ASKED = (Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE)
@@ -34,6 +37,7 @@ def word(outcome: Outcome) -> Text:
 def readiness_table(verdicts: Iterable[Verdict], *, title: str = "Readiness") -> Table:
     """Return the table units × systems; a unit that isn't a tenant of a system shows a dash there.
 
+    What needs machines that aren't in this lab is never open: such a system is open partly, or not in this lab at all.
     Units come in the order of ``verdicts``, systems in alphabetical order.
     """
     rows = list(verdicts)
@@ -61,6 +65,14 @@ def unit_table(verdict: Verdict) -> Table:
     return table
 
 
+def legend(verdicts: Sequence[Verdict]) -> list[Text]:
+    """Return what the words of a table mean that don't speak for themselves."""
+    if not any(verdict.count(Outcome.ABSENT) for verdict in verdicts):
+        return []
+    said = f"partly: all that can be asked is true; the rest would be asked from machines that are {NOT_HERE}"
+    return [Text(said, style="dim")]
+
+
 def finding_lines(verdicts: Sequence[Verdict]) -> list[Text]:
     """Return a line for every reason why a check isn't true: what should be true, and what was seen instead."""
     lines = []
@@ -74,4 +86,6 @@ def finding_lines(verdicts: Sequence[Verdict]) -> list[Text]:
 
 def _tally(system: SystemVerdict) -> str:
     asked = system.passed + system.failed + system.inconclusive
-    return f"{system.passed}/{asked}" + (f" ({system.skipped} skipped)" if system.skipped else "")
+    besides = {"skipped": system.skipped, NOT_HERE: system.absent}
+    said = ", ".join(f"{number} {word}" for word, number in besides.items() if number)
+    return f"{system.passed}/{asked}" + (f" ({said})" if said else "")

@@ -25,6 +25,10 @@ class Outcome(StrEnum):
     """It could not be judged: the target is down, or nobody knows how to ask. Never counts as passed."""
     SKIPPED = "skipped"
     """It doesn't apply now, e.g. no neighbouring unit is up to try with. Proves nothing, refutes nothing."""
+    ABSENT = "absent"
+    """It needs a machine of the unit that this lab doesn't have. Proves nothing, and the unit isn't open."""
+    PARTLY = "partly"
+    """Of a system or a unit only: what could be asked is true, the rest needs a machine that this lab doesn't have."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,26 +52,32 @@ class SystemVerdict(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     inconclusive: int
     skipped: int
+    absent: int = 0
 
     @classmethod
     def of(cls, system: str, outcomes: Iterable[Outcome]) -> SystemVerdict:
         """Judge a system by its checks: one failure fails it, and a system of which nothing was proven isn't open."""
         found = list(outcomes)
         count = {outcome: found.count(outcome) for outcome in Outcome}
-        if count[Outcome.FAILED]:
-            outcome = Outcome.FAILED
-        elif count[Outcome.INCONCLUSIVE] or not count[Outcome.PASSED]:
-            outcome = Outcome.INCONCLUSIVE
-        else:
-            outcome = Outcome.PASSED
         return cls(
             system=system,
-            outcome=outcome,
+            outcome=_judged(count),
             passed=count[Outcome.PASSED],
             failed=count[Outcome.FAILED],
             inconclusive=count[Outcome.INCONCLUSIVE],
             skipped=count[Outcome.SKIPPED],
+            absent=count[Outcome.ABSENT],
         )
+
+
+def _judged(count: dict[Outcome, int]) -> Outcome:
+    if count[Outcome.FAILED]:
+        return Outcome.FAILED
+    if count[Outcome.INCONCLUSIVE]:
+        return Outcome.INCONCLUSIVE
+    if count[Outcome.ABSENT]:
+        return Outcome.PARTLY if count[Outcome.PASSED] else Outcome.ABSENT
+    return Outcome.PASSED if count[Outcome.PASSED] else Outcome.INCONCLUSIVE
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,15 +103,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def outcome(self) -> Outcome:
         """The unit's own verdict: open only when every system is."""
-        worst = {system.outcome for system in self.systems}
-        if Outcome.FAILED in worst:
+        found = {system.outcome for system in self.systems}
+        if Outcome.FAILED in found:
             return Outcome.FAILED
-        return Outcome.PASSED if worst == {Outcome.PASSED} else Outcome.INCONCLUSIVE
+        if not found or Outcome.INCONCLUSIVE in found:
+            return Outcome.INCONCLUSIVE
+        if found == {Outcome.PASSED}:
+            return Outcome.PASSED
+        return Outcome.ABSENT if found == {Outcome.ABSENT} else Outcome.PARTLY
 
     @property
     def open(self) -> bool:
         """Whether every system of the unit was proven to work."""
         return self.outcome is Outcome.PASSED
+
+    @property
+    def sound(self) -> bool:
+        """Whether all that could be asked is true: the unit is open, or would be but for machines not in this lab."""
+        return self.outcome in {Outcome.PASSED, Outcome.PARTLY}
 
     def count(self, outcome: Outcome) -> int:
         """Return how many checks came to ``outcome``."""
@@ -122,11 +141,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return tuple((checks[0], len(checks)) for checks in together.values())
 
     def require_open(self) -> None:
-        """Do nothing when the unit is open.
+        """Do nothing when the unit is open, as far as its machines are in this lab.
 
         :raises VerificationError: naming the unit and the first checks that aren't true.
         """
-        if self.open:
+        if self.sound:
             return
         reasons = self.reasons()
         lines = [f"{check.system}: {check.title}: {check.message}" for check, _ in reasons[:NAMED_IN_ERROR]]

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from donvi.errors import DonviError
+from donvi.verify.ask import NotHereError
 from donvi.verify.model import CheckResult, Outcome
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def verdict(call: pytest.CallInfo[None], report: pytest.TestReport) -> Outcome:
         return Outcome.PASSED
     if report.skipped:
         return Outcome.SKIPPED
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotHereError):
+        return Outcome.ABSENT
     failed = call.excinfo is not None and isinstance(call.excinfo.value, AssertionError)
     return Outcome.FAILED if failed else Outcome.INCONCLUSIVE
 
@@ -91,5 +94,5 @@ def message(outcome: Outcome, error: BaseException) -> str:
     if not isinstance(error, DonviError | AssertionError):
         said = f"{type(error).__name__}: {said}"
     hint = f" ({error.hint})" if isinstance(error, DonviError) and error.hint else ""
-    prefix = "" if outcome is Outcome.FAILED else f"{outcome.value}: "
+    prefix = f"{outcome.value}: " if outcome is Outcome.INCONCLUSIVE else ""
     return prefix + said.split("\nassert ")[0][:MESSAGE_CHARACTERS] + hint

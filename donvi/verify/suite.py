@@ -15,6 +15,7 @@ import pytest
 
 from donvi.verify.ask import (
     InconclusiveError,
+    NotHereError,
     cluster,
     directory,
     mail,
@@ -45,7 +46,7 @@ ASKED: dict[str, Callable[[Context], Any]] = {
     "probes": directory.ask_probes,
     "people": directory.ask_people,
     "reach": pods.ask_reach,
-    "redirects": pages.ask_redirects,
+    "gateway": pages.ask_gateway,
     "aliases": directory.ask_aliases,
     "names": names.ask_names,
 }
@@ -55,15 +56,19 @@ class Answers:
     """What every system answered; each is asked once."""
 
     def __init__(self, context: Context) -> None:
-        asked = {
-            machine.id: partial(unit.ask_machine, endpoint=machine) for machine in places.machines(context.tenancy)
-        } | ASKED
+        asked = {machine.id: partial(unit.ask_machine, endpoint=machine) for machine in context.machines} | ASKED
+        self._absent = {machine.id for machine in places.machines(context.tenancy)} - asked.keys()
         self.tenancy = context.tenancy
         self._pool = ThreadPoolExecutor(len(asked), thread_name_prefix="ask")
         self._running = {name: self._pool.submit(ask, context) for name, ask in asked.items()}
 
     def __getitem__(self, name: str) -> Any:
-        """Wait for the answers of one system; an error there is raised for every test that needs them."""
+        """Wait for the answers of one system; an error there is raised for every test that needs them.
+
+        :raises NotHereError: it is a machine of the unit that this lab doesn't have.
+        """
+        if name in self._absent:
+            raise NotHereError(name)
         return self._running[name].result()
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
     donvi verify 26506
     pytest tests/acceptance --unit 26506 --junitxml report.xml     # the same, as CI may want it
-    pytest tests/acceptance                                        # every unit that has a roster, hence a stack
+    pytest tests/acceptance                                        # every unit that has machines in this lab
 
 All systems are asked at once when the session starts (``donvi.verify.ask``); a test then judges one answer. A test that
 can't be judged, because a system is down say, is *inconclusive*: reported as not passed, with that word. What is asked

@@ -63,8 +63,16 @@ def test_a_host_name_that_nobody_has_gets_no_page(answers, page, opened):
     assert found.stage == "refused", f"a handshake for another name should be broken off; got {found}"
 
 
+def test_the_gateway_of_the_city_serves_the_page_of_the_unit(answers, app, tenancy):
+    found = answers["gateway"][f"{app[1].id}/own"]
+    if found.stage == "unreachable":
+        raise InconclusiveError(f"the gateway doesn't answer: {found.detail}")
+    assert (found.stage, found.status) == ("answered", 200), f"https://{app[1].host}/ answers {found}"
+    assert tenancy.unit.name in html.unescape(found.text), f"https://{app[1].host}/ doesn't name {tenancy.unit.name}"
+
+
 def test_a_request_without_tls_is_sent_to_https(answers, app):
-    found = answers["redirects"][app[1].id]
+    found = answers["gateway"][f"{app[1].id}/plain"]
     if found.stage == "unreachable":
         raise InconclusiveError(f"the gateway doesn't answer without TLS: {found.detail}")
     assert found.status in {301, 308}, f"http://{app[1].host}/ should redirect; got {found}"

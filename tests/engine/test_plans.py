@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["control_plane"]
 
 PLANS = Path(__file__).parent / "plans"
-STACKS = ["platform", "25747-thu-dau-mot", "26506-vung-tau", "26740-sai-gon"]
+STACKS = ["platform", "25747-thu-dau-mot", "26506-vung-tau", "26740-sai-gon", "26536-rach-dua"]
+"""The last one has no machines: this city's deployment has those of the first three only."""
+ENDS = [f"{kind}-{code}" for code in ("25747", "26506", "26740") for kind in ("gw", "ws")]
 DEPLOYMENT = {
     "city_domain": "tphcm.test",
     "vault": {"address": "https://192.0.2.1:8200"},
@@ -42,6 +44,7 @@ DEPLOYMENT = {
         "doveadm": "https://192.0.2.1",
     },
     "dns": {"server": "192.0.2.1", "port": 53},
+    "machines": {name: {"address": "192.0.2.1"} for name in ("core", *ENDS)},
 }
 PLUGIN = ROOT / "lab/kubernetes_plugin/path"
 CREDENTIAL = """#!/bin/sh

@@ -106,6 +106,10 @@ class SshRunner:
             raise BackendError(f"{failed}: {said}", hint=f"look at the machine: ssh {login}")
         return completed
 
+    def knows(self, machine: str) -> bool:
+        """Say whether the deployment has the machine (any more)."""
+        return self._deployment.has(machine)
+
     def permitted(self, machine: str) -> bool:
         """Say whether Vault signs an SSH key for this token; contacts no machine."""
         try:

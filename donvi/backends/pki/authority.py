@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Standing(msgspec.Struct, frozen=True):
     """A certificate as it is: the archive's entry, and whether the machine holds just that, with its key.
 
-    ``installed`` is ``None`` when this token may not look at machines (the role ``preview``).
+    ``installed`` is ``None`` when this token may not look at machines (the role ``preview``), or the machine is gone.
     """
 
     entry: Entry
@@ -85,15 +85,19 @@ class Authority:
     def withdraw(self, unit: str, certificate: str, machine: str) -> None:
         """Revoke what was issued for a machine, see it on the published CRL, and remove key and certificate there.
 
+        Of a machine that the deployment no longer has nothing is left to remove.
+
         :raises BackendError: a revoked serial isn't on the CRL after its rotation.
         """
         found = self._issuer.every(unit, certificate)
         self._issuer.revoke([entry for entry in found if entry.spec.machine == machine])
-        MachineFiles(self._ssh(), machine, unit, certificate).remove()
+        ssh = self._ssh()
+        if ssh.knows(machine):
+            MachineFiles(ssh, machine, unit, certificate).remove()
 
     def _seen(self, entry: Entry) -> Standing:
         ssh = self._ssh()
-        if not ssh.permitted(entry.spec.machine):
+        if not (ssh.knows(entry.spec.machine) and ssh.permitted(entry.spec.machine)):
             return Standing(entry, None)
         there = MachineFiles(ssh, entry.spec.machine, entry.spec.unit, entry.spec.id).look()
         return Standing(entry, _holds(there, entry))

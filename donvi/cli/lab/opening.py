@@ -11,6 +11,7 @@ from donvi.fleet.model import Operation
 from donvi.fleet.plain import PlainRunner
 from donvi.tenancy import names
 from lab import environment
+from lab.plan import machine_units
 from lab.stages import Stage
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Opening:
     def __init__(self, settings: LabSettings, city: City) -> None:
         self._settings = settings
         self._city = city
-        self._codes = settings.units or tuple(sorted(city.people))
+        self._codes = machine_units(city, settings)
         self.verdicts: list[Verdict] = []
 
     def platform(self) -> list[Stage]:

@@ -5,7 +5,7 @@ would change there, and says so beside the resource; a refresh asks it for drift
 role, is a named reason for the next ``up``. A machine has one owner per playbook; on the router each unit has its part.
 
 A delete leaves a gateway or a workstation configured as it is, a firewall most of all; only the mark goes. The router
-loses the unit's part.
+loses the unit's part. A machine that the deployment no longer has is gone with all that was on it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from donvi.backends.machines import HostResult, PlaybookRun, host_certificate, run_playbook, source
+from donvi.backends.machines import HostResult, PlaybookRun, host_certificate, source
 from donvi.errors import ConflictError, DonviError, PartialError, UsageError
 from donvi.provider.handler import Failure, Found, Handler, Inputs, Result, handler
 from donvi.provider.handlers import checks
@@ -126,6 +126,8 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
             raise UsageError(
                 "the configuration of a machine can't be imported", hint="declare it: `up` takes the machine over"
             )
+        if not services.deployment.has(known.machine):
+            return None
         if not services.ssh.permitted(known.machine):
             return Found(id, known, None, notes=("drift not looked for: no SSH for this token",))
         host, _ = _run(services, known, check=True)
@@ -136,6 +138,8 @@ class ConfigurationHandler(Handler[ConfigurationInputs]):
 
     def delete(self, services: Services, id: str, old: ConfigurationInputs) -> None:
         """Take the unit's part off a shared machine; otherwise only end the ownership."""
+        if not services.deployment.has(old.machine):
+            return
         if _mark(services, old, "look"):
             return  # somebody else's by now
         if old.playbook in SHARED:
@@ -208,7 +212,7 @@ def _run(
         },
     )
     seconds = float(services.environ.get(SECONDS_VARIABLE) or SECONDS)
-    result = run_playbook(spec, ssh=services.ssh, check=check, cancelled=services.cancelled.is_set, timeout=seconds)
+    result = services.play(spec, check=check, timeout=seconds)
     return result.hosts[inputs.machine], due
 
 

@@ -7,6 +7,7 @@ the provider.
 """
 
 from donvi.errors import VerificationError
+from donvi.tenancy.presence import NOT_HERE
 
 NO_PASSWORD = "Vault holds no password for it, so it was never made: run `pulumi up`"  # noqa: S105 - a message
 
@@ -15,3 +16,12 @@ class InconclusiveError(VerificationError):
     """It could not be judged; the message says why. Never a pass."""
 
     code = "inconclusive"
+
+
+class NotHereError(VerificationError):
+    """It would have to be asked from a machine of the unit that this lab doesn't have. Never a pass, nor a doubt."""
+
+    code = "not_here"
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(f"{machine} is {NOT_HERE}")

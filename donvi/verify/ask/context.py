@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import BackendError, PermissionDeniedError, UsageError
-from donvi.verify.ask import InconclusiveError
+from donvi.verify.ask import InconclusiveError, places
 from donvi.verify.ask.secret import Secret
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from donvi.backends.machines import SshRunner
     from donvi.backends.vault import VaultClient
     from donvi.registry import City
-    from donvi.tenancy.model import Account, Tenancy
+    from donvi.tenancy.model import Account, Endpoint, Tenancy
 
 VERIFY_TOKEN_ROLE = "verify"  # noqa: S105 - a name
 VERIFY_TOKEN_SECONDS = 600
@@ -42,6 +42,11 @@ class Context:
         self._verifier_token = ""
         self._ssh: SshRunner | None = None
         self._passwords: dict[str, Secret | None] = {}
+
+    @property
+    def machines(self) -> tuple[Endpoint, ...]:
+        """The unit's machines that can be asked from and are in this lab."""
+        return tuple(machine for machine in places.machines(self.tenancy) if self.deployment.has(machine.id))
 
     @property
     def operator(self) -> VaultClient:

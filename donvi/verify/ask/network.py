@@ -14,7 +14,7 @@ import msgspec
 
 from donvi.tenancy.machines import ROUTER
 from donvi.tenancy.servers import ZONE_PORT, servers, zone_services
-from donvi.verify.ask import InconclusiveError
+from donvi.verify.ask import InconclusiveError, NotHereError
 from donvi.verify.ask.batch import run_batch
 from donvi.verify.ask.machines import connect
 from donvi.verify.ask.places import flows_of, machine, machines, neighbours
@@ -119,7 +119,7 @@ def connections(answers: dict[str, dict[str, Any]]) -> dict[str, str]:
 def ask_alive(context: Context) -> dict[str, str]:
     """Return what witnesses got from the targets of flows and from forbidden targets, as in :func:`connections`."""
     asked: dict[str, dict[str, Any]] = {}
-    for endpoint in machines(context.tenancy):
+    for endpoint in context.machines:
         for flow in tcp_flows(context.tenancy, endpoint):
             asked.setdefault(ROUTER, {}).update(_links(flow.id, flow.ipv4, flow.ipv6, flow.port))
         for target in forbidden_targets(context, endpoint):
@@ -134,8 +134,12 @@ def ask_forged(context: Context) -> dict[str, Forged] | None:
 
     :return: by family; ``None`` when the deployment has no other unit to take an address from.
     :raises InconclusiveError: a machine can't be reached, or the gateway counts no forged sources.
+    :raises NotHereError: this lab doesn't have the workstation or the gateway.
     """
     asker, guard = machine(context.tenancy, "workstation"), machine(context.tenancy, "gateway")
+    for needed in filter(None, (asker, guard)):
+        if needed not in context.machines:
+            raise NotHereError(needed.id)
     sources = [target for target in neighbour_targets(context) if target.role == "workstation"]
     if asker is None or guard is None or not sources:
         return None

@@ -1,4 +1,4 @@
-"""Fetches a unit's pages as its people do: from a workstation of the unit, by the host name, over TLS."""
+"""Fetches a unit's pages by the host name, over TLS: as its people do, from its workstation, and at the gateway."""
 
 from __future__ import annotations
 
@@ -66,15 +66,16 @@ def read_pages(answers: dict[str, dict[str, Any]]) -> dict[str, PageAnswer]:
     return {question: msgspec.convert(answer, PageAnswer) for question, answer in answers.items()}
 
 
-def ask_redirects(context: Context) -> dict[str, PageAnswer]:
-    """Ask for every app's page without TLS, by app; from the core router, since no unit has a flow for that.
+def ask_gateway(context: Context) -> dict[str, PageAnswer]:
+    """Ask the cluster's gateway for every app's page from the core router, which needs no machine of the unit.
 
+    :return: ``<app>/own`` over TLS by the host name, ``<app>/plain`` without TLS, which no unit has a flow for.
     :raises InconclusiveError: the router can't be reached.
     """
     addresses = {record.name: record.values[0] for record in context.tenancy.dns if record.type == "A"}
-    asked = {
-        app.id: {"kind": "page", "host": app.host, "path": "/", "plain": True, "address": addresses[app.host]}
-        for app in context.tenancy.apps
-        if app.host in addresses
-    }
+    asked = {}
+    for app in context.tenancy.apps:
+        if app.host in addresses:
+            page = {"kind": "page", "host": app.host, "path": "/", "address": addresses[app.host]}
+            asked |= {f"{app.id}/own": page, f"{app.id}/plain": page | {"plain": True}}
     return read_pages(run_batch(connect(context, ROUTER), asked))

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from donvi.verify import CheckResult, Outcome, Verdict
-from donvi.verify.matrix import finding_lines, readiness_table, unit_table
+from donvi.verify.matrix import finding_lines, legend, readiness_table, unit_table
 
 
 def verdict(unit, name, **systems):
@@ -49,6 +49,18 @@ def test_seven_systems_fit_on_a_page_of_120_columns():
 def test_the_table_of_one_unit_says_how_many_checks_stand_behind_a_verdict():
     rows = [cells(line) for line in lines(unit_table(verdict("26506", "", mail="passed"))) if line.startswith("|")]
     assert rows == [["mail", "open", "1/1"]]
+
+
+def test_what_is_not_in_this_lab_is_said_and_explained():
+    found = verdict("26536", "Phường Rạch Dừa", mail="passed", vault="absent")
+    assert "26536 Phường Rạch Dừa open not in this lab" in [
+        " ".join(line.split()) for line in lines(readiness_table([found]))
+    ]
+    assert ["vault", "not in this lab", "0/0 (1 not in this lab)"] in [
+        cells(line) for line in lines(unit_table(found)) if line.startswith("|")
+    ]
+    assert [line.plain.partition(":")[0] for line in legend([found])] == ["partly"]
+    assert legend([verdict("26506", "", mail="passed")]) == []
 
 
 def test_an_open_unit_has_nothing_to_tell():

@@ -25,7 +25,7 @@ def dead_city(tmp_path):
         "directory": {"url": f"ldaps://{CLOSED}"},
         "mail": dict.fromkeys(("smtp", "submission", "imap", "doveadm"), CLOSED),
         "dns": {"server": "127.0.0.1", "port": 1},
-        "machines": {"gw-26506": {"address": "127.0.0.1", "port": 1}},
+        "machines": {name: {"address": "127.0.0.1", "port": 1} for name in ("core", "gw-26506", "ws-26506")},
     }
     (tmp_path / "deployment.json").write_text(json.dumps(places))
     (tmp_path / "known_hosts").touch()
@@ -47,6 +47,20 @@ def test_a_dead_city_is_inconclusive_and_never_passed(dead_city, tmp_path):
     assert verdict.count(Outcome.PASSED) == 0
     assert sorted(c.title for c in seen) == sorted(c.title for c in verdict.checks), "each result is told as it comes"
     assert CANARY not in report.read_text(encoding="utf-8")
+
+
+def test_what_needs_machines_that_are_not_in_this_lab_is_absent_and_neither_passed_nor_failed(dead_city):
+    verdict = verify("26536", environ=dead_city)
+    absent = {check.system for check in verdict.checks if check.outcome is Outcome.ABSENT}
+    assert absent >= {"documents", "endpoint-security", "lgsp", "network", "tthc", "vault"}
+    said = {check.message for check in verdict.checks if check.outcome is Outcome.ABSENT}
+    assert said == {"gw-26536 is not in this lab", "ws-26536 is not in this lab"}
+    assert {s.system: s.outcome for s in verdict.systems if s.system in {"endpoint-security", "vault"}} == {
+        "endpoint-security": Outcome.ABSENT,
+        "vault": Outcome.ABSENT,
+    }
+    assert verdict.outcome is Outcome.INCONCLUSIVE, "what is there and doesn't answer stays in doubt"
+    assert verdict.count(Outcome.PASSED) == 0
 
 
 def test_an_environment_that_names_no_city_is_a_usage_error_with_the_remedy():

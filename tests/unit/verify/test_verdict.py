@@ -24,6 +24,11 @@ def verdict(*checks):
         (["passed", "inconclusive", "failed"], "failed"),
         (["skipped"], "inconclusive"),
         ([], "inconclusive"),
+        (["absent"], "absent"),
+        (["absent", "skipped"], "absent"),
+        (["absent", "passed"], "partly"),
+        (["absent", "passed", "inconclusive"], "inconclusive"),
+        (["absent", "passed", "failed"], "failed"),
     ],
 )
 def test_a_system_is_open_only_if_something_was_proven_and_nothing_is_in_doubt(outcomes, expected):
@@ -34,6 +39,27 @@ def test_a_unit_is_open_only_if_every_system_is():
     assert verdict(check("mail", Outcome.PASSED), check("tthc", Outcome.PASSED)).open
     assert not verdict(check("mail", Outcome.PASSED), check("tthc", Outcome.INCONCLUSIVE)).open
     assert verdict(check("mail", Outcome.INCONCLUSIVE), check("tthc", Outcome.FAILED)).outcome is Outcome.FAILED
+
+
+def test_a_unit_without_machines_in_the_lab_is_open_partly_and_up_is_content_with_that():
+    found = verdict(check("mail", Outcome.PASSED), check("vault", Outcome.ABSENT))
+    assert (found.outcome, found.open, found.sound) == (Outcome.PARTLY, False, True)
+    found.require_open()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INCONCLUSIVE])
+def test_a_missing_machine_excuses_nothing_else(outcome):
+    found = verdict(check("mail", outcome), check("vault", Outcome.ABSENT))
+    assert not found.sound
+    with pytest.raises(VerificationError, match="mail: something is true"):
+        found.require_open()
+
+
+def test_of_a_unit_that_could_be_asked_nothing_nothing_is_known():
+    found = verdict(check("vault", Outcome.ABSENT))
+    assert not found.sound
+    with pytest.raises(VerificationError, match="no check of it could run"):
+        found.require_open()
 
 
 def test_a_unit_about_which_nothing_was_asked_is_not_open():
