@@ -14,6 +14,8 @@ from donvi.cli.kubeconfig import EPILOG as KUBECONFIG_EPILOG
 from donvi.cli.kubeconfig import kubeconfig
 from donvi.cli.lab import app as lab
 from donvi.cli.ledger import app as ledger
+from donvi.cli.operator import EPILOG as OPERATOR_EPILOG
+from donvi.cli.operator import operator
 from donvi.cli.page import EPILOG as PAGE_EPILOG
 from donvi.cli.page import page
 from donvi.cli.policy import app as policy
@@ -38,6 +40,7 @@ app = typer.Typer(
 app.command("units", epilog=UNITS_EPILOG)(units)
 app.command("show", epilog=SHOW_EPILOG)(show)
 app.command("kubeconfig", epilog=KUBECONFIG_EPILOG)(kubeconfig)
+app.command("operator", epilog=OPERATOR_EPILOG)(operator)
 app.command("page", epilog=PAGE_EPILOG)(page)
 app.command("unlock", epilog=UNLOCK_EPILOG)(unlock)
 app.command("verify", epilog=VERIFY_EPILOG)(verify)
