@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,12 @@ def test_names_suit_the_operator_however_long_the_slug_is(city: City) -> None:
     assert len(cut) <= LONGEST_NAME
     assert cut.startswith("u26506-thi-tran-rat-dai")
     assert not cut.endswith("-")
+
+
+def test_the_operator_can_name_a_service_after_every_stack_in_clusters_that_want_a_letter_first(city: City) -> None:
+    names = [one["metadata"]["name"] + "-workspace" for one in made(city).stacks.values()]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)] == []
 
 
 def test_secrets_are_only_named(city: City) -> None:
