@@ -38,7 +38,7 @@ class Lists:
         kinds = sorted(set(wanted))
         plurals = {version: self._client.plurals(version) for version in sorted({version for version, _ in kinds})}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="list") as pool:
-            for _ in pool.map(lambda kind: self._list(*kind, plurals[kind[0]].get(kind[1], "")), kinds):
+            for _ in pool.map(lambda kind: self._list(kind[0], kind[1], plurals[kind[0]].get(kind[1], "")), kinds):
                 pass
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ cat "$base.csr"
 """
 )
 
-_LOOK = (
+LOOK = (  # arguments: unit and certificate
     _START
     + """
 if [ -s "$base.key" ]; then
@@ -100,7 +100,7 @@ class MachineFiles:
 
     def look(self) -> Installed:
         """Return what is there now."""
-        key, _, pem = self._run(_LOOK).partition("\n")
+        key, _, pem = self._run(LOOK).partition("\n")
         serial = facts_of(pem).serial if "BEGIN CERTIFICATE" in pem else ""
         return Installed(public_key="" if key == "-" else key, serial=serial)
 

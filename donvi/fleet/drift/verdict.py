@@ -9,7 +9,7 @@ aren't compared. Only an external resource, a reference to another stack, is jud
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from donvi.fleet.drift.model import CHANGED, GONE
 from donvi.fleet.model import Change, PropertyChange
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from donvi.fleet.drift.state import Resource
+    from donvi.plugin.wire import Properties
     from donvi.provider.adapter import Adapter, Real
     from donvi.provider.difference import Difference
 
@@ -36,7 +37,7 @@ def read(adapter: Adapter, resource: Resource) -> tuple[Change | None, tuple[str
     real = adapter.read(resource.type, resource.id, resource.inputs, resource.outputs)
     if real is None:
         return gone(resource), ()
-    found = adapter.diff(resource.type, dict(real.inputs), _kept(real.properties), resource.inputs)
+    found = adapter.diff(resource.type, cast("Properties", dict(real.inputs)), _kept(real.properties), resource.inputs)
     return (changed(resource, real, found) if found.changes else None), real.notes
 
 
