@@ -189,6 +189,12 @@ def test_a_machine_that_is_down_is_not_checked_in_a_preview_and_fails_in_up_and_
     down.close()
 
 
+def test_a_machine_that_the_deployment_no_longer_has_is_gone_and_nobody_is_asked(services: Services) -> None:
+    smaller = Services(msgspec.structs.replace(services.deployment, machines={}), {})
+    assert HANDLER.read(smaller, "x", declared()) is None
+    HANDLER.delete(smaller, "x", declared())
+
+
 def test_a_machine_with_another_host_key_is_left_alone(services: Services, tmp_path: Path) -> None:
     place = services.deployment.machine(GATEWAY)
     public = Path(f"{make_key(tmp_path / 'other')}.pub").read_text()

@@ -15,6 +15,7 @@ from donvi.backends.pki import Archive
 from donvi.backends.vault import PkiRoleSpec
 from donvi.errors import PartialError, PermissionDeniedError, UnreachableError, UsageError
 from donvi.provider.handlers.pki import CertificateHandler, CertificateInputs
+from donvi.provider.services import Services
 from tests.support.fixtures import run_services
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from donvi.provider.handler import Found, Result
-    from donvi.provider.services import Services
     from tests.support.ssh_server import SshServer
     from tests.support.vault_server import VaultServer
 
@@ -265,10 +265,20 @@ def test_deleting_revokes_publishes_and_removes_the_key_and_keeps_the_archive(be
 
 def test_deleting_the_one_on_the_old_machine_spares_the_one_that_replaced_it(bench: Bench) -> None:
     made = bench.create()
-    elsewhere = replace(bench.wanted, machine="gw-old")
-    with pytest.raises(UsageError, match="no machine gw-old"):
-        handler.delete(bench.services, bench.id, elsewhere)
+    handler.delete(bench.services, bench.id, replace(bench.wanted, machine="gw-old"))
     assert made["serial"] not in bench.services.vault.pki_revoked(MOUNT)
+
+
+def test_the_certificate_of_a_machine_that_is_gone_is_kept_by_a_refresh_and_revoked_by_a_delete(bench: Bench) -> None:
+    made = bench.create()
+    smaller = replace(bench.services.deployment, machines={})
+    alone = Services(smaller, bench.services.environ)
+    found = handler.read(alone, bench.id, bench.wanted)
+    assert found is not None
+    assert outputs(found)["serial"] == made["serial"]
+    handler.delete(alone, bench.id, bench.wanted)
+    assert made["serial"] in bench.services.vault.pki_revoked(MOUNT)
+    alone.close()
 
 
 @pytest.mark.parametrize("spelled", ["{}", "{:colons}"])
