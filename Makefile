@@ -4,7 +4,7 @@ TESTS := unit policies lab backends engine acceptance faults
 PROOFS := playbooks isolation cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-proofs test-vault test-browser lint lab-up lab-down lab-reset lab-status clean bootstrap
+.PHONY: help up fleet-up test test-proofs test-vault test-browser lint lab-up lab-down lab-reset lab-status clean bootstrap
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ bootstrap: ## tools and Python environment, as far as they are missing
 
 up: bootstrap ## everything: lab, servers, city platform, pilot units, proof
 	@donvi lab open
+
+fleet-up: bootstrap ## `make up`, then all 168 units, pilots first; ARGS are `donvi up`'s, e.g. ARGS=--no-gates
+	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec donvi up --all $(ARGS)'
 
 test: bootstrap ## the tests, on the real servers; the lab is opened first and held meanwhile
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(TESTS)) $(ARGS)'
