@@ -51,6 +51,7 @@ class PreviewClass(msgspec.Struct, frozen=True):
     :param changes: in normal form, gravest first.
     :param notices: refusals and warnings, in normal form; what the engine merely informs about isn't compared.
     :param difference: against the nearest larger class, ``None`` when there is none to compare with.
+    :param example: the changes of the first stack as they are, which says more when there is one stack only.
     """
 
     digest: str
@@ -60,6 +61,7 @@ class PreviewClass(msgspec.Struct, frozen=True):
     notices: tuple[Notice, ...] = ()
     failure: Failure | None = None
     difference: Difference | None = None
+    example: tuple[Change, ...] = ()
 
     @property
     def quiet(self) -> bool:
@@ -120,10 +122,7 @@ def classify(results: Iterable[Result], city: City) -> Classes:
         forms.setdefault(form.digest, form)
         groups[form.digest].append(result)
         digests[result.stack] = stack_digest(result)
-    found = [
-        msgspec.structs.replace(forms[digest], stacks=tuple(sorted(one.stack for one in members)))
-        for digest, members in groups.items()
-    ]
+    found = [_class(forms[digest], sorted(members, key=lambda one: one.stack)) for digest, members in groups.items()]
     compared = [msgspec.structs.replace(one, difference=nearest(one, found)) for one in found]
     return Classes(tuple(sorted(compared, key=_rank)), dict(sorted(digests.items())))
 
@@ -140,6 +139,11 @@ def stack_digest(result: Result) -> str:
 def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Return changes gravest first, then by type and name."""
     return tuple(sorted(changes, key=lambda one: (GRAVITY.get(one.op, len(GRAVITY)), one.kind, one.urn)))
+
+
+def _class(form: PreviewClass, members: Sequence[Result]) -> PreviewClass:
+    example = ordered(change for change in members[0].changes if change.op not in QUIET)
+    return msgspec.structs.replace(form, stacks=tuple(one.stack for one in members), example=example)
 
 
 def _normal(result: Result, normaliser: Normaliser) -> PreviewClass:
