@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from netaddr import AddrFormatError, IPNetwork
+from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,12 +33,12 @@ def subnet(prefix: str, bits: int, number: int) -> IPNetwork:
 
     :raises ValueError: the prefix has no such part: it is exhausted.
     """
-    parent = IPNetwork(prefix)
-    size = 1 << ((32 if parent.version == 4 else 128) - bits)  # noqa: PLR2004
-    first = parent.first + number * size
-    if first + size - 1 > parent.last:
+    version, start, last = _bounds(prefix)
+    size = 1 << ((32 if version == 4 else 128) - bits)  # noqa: PLR2004
+    first = start + number * size
+    if first + size - 1 > last:
         raise ValueError(f"{prefix} is exhausted: it has no /{bits} number {number}")
-    return IPNetwork((first, bits), version=parent.version)
+    return IPNetwork((first, bits), version=version)
 
 
 def address(prefix: str, number: int) -> str:
@@ -45,9 +46,18 @@ def address(prefix: str, number: int) -> str:
 
     IPv6 host numbers are written as the same digits that IPv4 uses (``10`` is ``::10``), so that people recognise them.
     """
-    parent = IPNetwork(prefix)
-    offset = number if parent.version == 4 else int(str(number), 16)  # noqa: PLR2004
-    return str(parent[offset])
+    version, first, last = _bounds(prefix)
+    value = first + (number if version == 4 else int(str(number), 16))  # noqa: PLR2004
+    if value > last:
+        raise IndexError(f"{prefix} has no address number {number}")
+    return str(IPAddress(value, version))
+
+
+@lru_cache(maxsize=256)
+def _bounds(prefix: str) -> tuple[Literal[4, 6], int, int]:
+    """Return version, first and last address; a unit's description asks for those of a few prefixes many times."""
+    parsed = IPNetwork(prefix)
+    return parsed.version, parsed.first, parsed.last
 
 
 def overlap(prefixes: Iterable[tuple[str, str]]) -> tuple[str, str] | None:

@@ -11,9 +11,12 @@ from donvi.tenancy.model import DnsRecord, Endpoint, Flow, Hosts, Segment, ZoneN
 from donvi.tenancy.servers import app_gateway, servers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from donvi.registry import City, Site, System
     from donvi.registry.model import FlowRule, SegmentKind
     from donvi.tenancy.model import UnitFacts
+    from donvi.tenancy.servers import Server
 
 MAIN = "main"
 TRANSIT = "transit"
@@ -115,14 +118,15 @@ def gateway(machines: tuple[Endpoint, ...]) -> Endpoint:
 
 def flows(city: City, facts: UnitFacts) -> tuple[Flow, ...]:
     """Return what the unit may reach; sorted by id."""
-    found = [_flow(city, facts, system, rule) for system in city.systems.values() for rule in system.flows]
+    known = servers(city)
+    found = [_flow(city, facts, known, system, rule) for system in city.systems.values() for rule in system.flows]
     return tuple(sorted(found, key=lambda flow: flow.id))
 
 
-def _flow(city: City, facts: UnitFacts, system: System, rule: FlowRule) -> Flow:
+def _flow(city: City, facts: UnitFacts, known: Mapping[str, Server], system: System, rule: FlowRule) -> Flow:
     if rule.host is not None or system.service:
         name = rule.host or system.id
-        host, server = names.city_host(city, name), servers(city)[name]
+        host, server = names.city_host(city, name), known[name]
     else:
         zone = next(zone for zone in city.settings.zones if zone.id == system.zone)
         host, server = app_host(system.apps[0], facts), app_gateway(zone)
