@@ -245,6 +245,32 @@ def test_a_deployment_without_a_cluster_is_named_with_the_remedy(empty: Empty, t
     assert "Traceback" not in told
 
 
+def test_machines_that_come_later_bring_what_was_missing_and_nothing_else(empty: Empty, tmp_path: Path) -> None:
+    before = {resource["urn"]: resource for resource in empty.plan("26536-rach-dua")}
+    made = tmp_path / "larger"
+    shutil.copytree(empty.folder, made, symlinks=True)
+    larger = copy(empty)
+    larger.folder = made
+    larger.environ = {**empty.environ, "PULUMI_BACKEND_URL": f"file://{made}/state"}
+    ends = {name: {"address": "192.0.2.1"} for name in ("gw-26536", "ws-26536")}
+    larger.deployment = {**empty.deployment, "machines": {**DEPLOYMENT["machines"], **ends}}
+    larger.give_outputs()
+    after = {resource["urn"]: resource for resource in larger.plan("26536-rach-dua")}
+    assert before.keys() < after.keys()
+    added = sorted(f"{kind(after[urn])} {urn.rpartition('::')[2]}" for urn in after.keys() - before.keys())
+    assert added == [
+        "machine:Configuration gw-26536",
+        "machine:Configuration ws-26536",
+        "pki:Certificate documents-seal",
+        "pki:Certificate gateway",
+        "pki:Certificate lgsp",
+        "pki:Certificate workstation",
+    ]
+    same = [urn for urn in before if kind(before[urn]) != "verify:Verification"]
+    changed = [urn for urn in same if before[urn].get("inputs") != after[urn].get("inputs")]
+    assert [urn.rpartition("::")[2] for urn in changed if ":providers:" not in urn] == []
+
+
 def test_every_resource_lies_in_a_component_and_carries_its_owner(empty: Empty) -> None:
     for resource in empty.plan("26506-vung-tau"):
         if resource["type"].startswith("donvi:") and ":component:" not in resource["type"]:
