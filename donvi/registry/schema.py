@@ -12,12 +12,14 @@ from typing import Any
 
 import msgspec
 
+from donvi.registry.drift_rules import DriftRules
 from donvi.registry.images import Images
 from donvi.registry.model import Posts, Settings, Sources, System
 from donvi.registry.portal_model import Portal
 
 FILES: dict[str, type] = {
     "city.json": Settings,
+    "drift-rules.json": DriftRules,
     "images.json": Images,
     "portal.json": Portal,
     "posts.json": Posts,

@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from donvi.deployment import parse, text_from_environment
@@ -20,10 +21,12 @@ from donvi.provider.adapter import Adapter
 from donvi.provider.handler import Registry
 from donvi.provider.handlers.machine import SECONDS, SECONDS_VARIABLE
 from donvi.provider.handlers.machine import TOKEN as CONFIGURATION
+from donvi.provider.services import CLOCK_VARIABLE
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date
 
     from donvi.fleet.drift.plugin import Plugin
     from donvi.fleet.drift.state import Resource
@@ -114,6 +117,11 @@ class Looker:
                 self._seconds[name] += seconds
         self._seconds["total"] = time.monotonic() - begun
         return self._report(read, wanted, results, skipped, notices)
+
+    def today(self) -> date:
+        """Return the current day in UTC, or that of ``DONVI_CLOCK``."""
+        injected = self._environ.get(CLOCK_VARIABLE, "")
+        return (datetime.fromisoformat(injected) if injected else datetime.now(UTC)).date()
 
     def _places(self, stacks: Iterable[Stack], items: Iterable[_Item]) -> list[_Place]:
         texts = {stack.name: self._deployment(stack) for stack in stacks}
