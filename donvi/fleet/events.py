@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HIDDEN = "[secret]"
 UNKNOWN = "[unknown]"
 MANDATORY = "mandatory"
+INTERNAL = "__"
+"""How names begin that a provider keeps for itself, such as the Kubernetes SDK's ``__internal``."""
 NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
 """What the engine adds to the errors themselves."""
 
@@ -116,7 +118,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         if value.get(SIGNATURE) == SECRET:
             return HIDDEN
-        return {key: plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items() if not key.startswith(INTERNAL)}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, str):
@@ -129,10 +131,10 @@ def _properties(metadata: Mapping[str, Any]) -> Iterable[PropertyChange]:
     if old and new:
         yield from _differences(metadata, old, new)
     elif new:
-        for name, value in new.get("inputs", {}).items():
+        for name, value in plain(new.get("inputs", {})).items():
             yield PropertyChange(name, "add", None, _text(value))
     else:
-        for name, value in old.get("inputs", {}).items():
+        for name, value in plain(old.get("inputs", {})).items():
             yield PropertyChange(name, "delete", _text(value), None)
 
 
