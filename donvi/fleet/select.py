@@ -113,13 +113,18 @@ def choose(city: City, selection: Selection, facts: Facts | None = None) -> tupl
         or system that was asked for.
     """
     if selection.empty:
-        raise UsageError("no stack was selected", hint=WAYS)
+        raise nothing_selected()
     known = facts or Facts()
     named = {find_unit(city, query).code for query in selection.units if fold(query) != PLATFORM}
     found = {unit.code for unit in _by_criteria(city, selection, known)} | named
     codes = sorted(code for code in found if selection.shard is None or selection.shard.holds(position(city, code)))
     targets = [target_of(city, code) for code in codes]
     return (Target(PLATFORM), *targets) if _with_platform(selection, known) else tuple(targets)
+
+
+def nothing_selected() -> UsageError:
+    """Return the error of a command that says no stack: nothing is never taken for everything."""
+    return UsageError("no stack was selected", hint=WAYS)
 
 
 def target_of(city: City, code: str) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,7 @@ from donvi.fleet.model import QUIET, Failure, Operation, Options, Result, Status
 from donvi.fleet.records import Begun, Ended, State, Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from donvi.fleet.journal import Journal
@@ -71,6 +72,14 @@ class Listener:
 
     def waiting(self, text: str, seconds: float) -> None:
         """The run waits for so many seconds more."""
+
+    def left(self) -> None:
+        """The driver leaves at once, in the middle."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal to a question for as long as the block runs."""
+        yield
 
 
 class Known(Protocol):

@@ -1,0 +1,274 @@
+"""From what was asked on the command line to a run that is driven, and what it came to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from donvi.cli.fleet.board import board
+from donvi.errors import LockedError, UsageError, VerificationError
+from donvi.fleet import journal, limits, owners
+from donvi.fleet.drive import Drive
+from donvi.fleet.gates import Health
+from donvi.fleet.leases import Leases
+from donvi.fleet.model import Operation
+from donvi.fleet.places import Places, places
+from donvi.fleet.plain import PlainRunner
+from donvi.fleet.progress import Picture, RunState, failed_stacks, picture
+from donvi.fleet.records import Head, Resumed, Settings, State
+from donvi.fleet.schedule import Stop
+from donvi.fleet.select import Facts, Selection, Target, choose, nothing_selected
+from donvi.fleet.waves import plan
+from donvi.fleet.work import StackWork
+from donvi.redaction import redact
+from donvi.registry import City, load_city
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable
+
+    from donvi.fleet.journal import Journal
+    from donvi.fleet.model import Result
+    from donvi.fleet.work import Approval, Listener, Runner
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+REASONS = 2
+"""How many reasons of a unit that isn't open a gate keeps."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    :param results: what the engine said of each stack that was run, in order of the stacks.
+    """
+
+    exit_code: int
+    seen: Picture
+    results: tuple[Result, ...]
+    city: City
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the command is to behave beside the run itself.
+
+    :param confirm: the number of deletions that was given, ``None`` to ask on a terminal.
+    """
+
+    quiet: bool = False
+    confirm: int | None = None
+    approval: Approval | None = None
+
+
+def begin(
+    operation: Operation, asked: Selection, settings: Settings, wish: Wish, *, waves: bool = False
+) -> Outcome | None:
+    """Select, lease, run; ``None`` when the selection holds no stack.
+
+    :raises UsageError: nothing was selected, a name is unknown or ambiguous, or nobody confirmed deletions.
+    :raises LockedError: somebody else works on one of the stacks; nothing was run.
+    """
+    if asked.empty:
+        raise nothing_selected()
+    city, where = load_city(), places(os.environ)
+    targets = choose(city, asked, _facts(city, where, asked, operation))
+    if not targets:
+        return None
+    run = journal.new_id()
+    owner = owners.myself(run)
+    head = Head(
+        id=run,
+        operation=operation,
+        begun=datetime.now(UTC),
+        owner=owner,
+        arguments=tuple(redact(argument) for argument in sys.argv[1:]),
+        revision=_revision(),
+        selection=asked,
+        settings=msgspec.structs.replace(settings, waves=plan(targets) if waves else ()),
+        targets=targets,
+    )
+    leases, taken = _lease(where, operation, owner, targets)
+    try:
+        return _drive(city, head, journal.begin(where, head), wish, leases=leases, suspect=taken)
+    finally:
+        _give_up(leases)
+
+
+def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Outcome | None:
+    """Resume a run: only what is unstarted, failed or interrupted; ``None`` when nothing is left.
+
+    :param query: a run's id or part of it; empty for the newest that isn't finished.
+    :param change: gives the run's settings as they shall be from now on.
+    :raises UsageError: there is no such run.
+    :raises LockedError: it is being driven, or by a host that can't be asked from here.
+    """
+    city, where, here = load_city(), places(os.environ), owners.myself("")
+    run = journal.find_run(where, query) if query else _newest_unfinished(where, here)
+    if not run:
+        return None
+    story = journal.read(where.runs / run)
+    before = picture(story, here)
+    if before.state in {RunState.RUNNING, RunState.ELSEWHERE}:
+        raise LockedError(
+            f"run {run} is driven by {before.owner}, {owners.doubt(before.owner, here)}",
+            hint=owners.remedy(before.owner, here),
+        )
+    if not before.unfinished:
+        return None
+    head = msgspec.structs.replace(story.head, settings=change(story.head.settings))
+    owner = owners.myself(run)
+    pending = [target for target in head.targets if target.stack in {stack.stack for stack in before.unfinished}]
+    leases, taken = _lease(where, head.operation, owner, pending)
+    try:
+        log = journal.Journal(where.runs / run)
+        log.write(Resumed(owner, datetime.now(UTC)))
+        begun = {stack.stack for stack in before.stacks if stack.state in {State.RUNNING, State.INTERRUPTED}}
+        return _drive(city, head, log, wish, leases=leases, suspect=taken | begun, before=before)
+    finally:
+        _give_up(leases)
+
+
+def runner() -> Runner:
+    """Return what runs the stacks."""
+    return PlainRunner(os.environ, repository=REPOSITORY)
+
+
+def probe(code: str, cancelled: threading.Event) -> Health:
+    """Ask the real systems whether a unit is open."""
+    from donvi.verify import verify
+
+    try:
+        verdict = verify(code, cancelled=cancelled)
+    except VerificationError as error:
+        return Health(open=False, reason=redact(error.message))
+    if verdict.open:
+        return Health(open=True)
+    told = [f"{check.system}: {check.title}: {check.message}" for check, _ in verdict.reasons()]
+    more = f"; and {len(told) - REASONS} other reasons" if len(told) > REASONS else ""
+    return Health(open=False, reason=redact("; ".join(told[:REASONS]) + more) or "no check of it could run")
+
+
+def _drive(
+    city: City,
+    head: Head,
+    log: Journal,
+    wish: Wish,
+    *,
+    leases: Leases | None,
+    suspect: set[str],
+    before: Picture | None = None,
+) -> Outcome:
+    stop = Stop()
+    try:
+        with board(quiet=wish.quiet) as listener, stop.on_signals(lambda number: _signalled(listener, number)):
+            work = StackWork(
+                runner=runner(),
+                operation=head.operation,
+                settings=head.settings,
+                journal=log,
+                stop=stop,
+                listener=listener,
+                leases=leases,
+                approval=wish.approval,
+                suspect=suspect,
+            )
+            drive = Drive(head, work, probe, _confirmer(listener, wish), before)
+            code = drive.run()
+    finally:
+        log.close()
+    seen = picture(journal.read(log.folder), owners.myself(head.id))
+    results = tuple(work.results[target.stack] for target in head.targets if target.stack in work.results)
+    return Outcome(code, seen, results, city)
+
+
+def _signalled(listener: Listener, number: int) -> None:
+    if number > 1:
+        listener.left()
+    else:
+        listener.note("interrupted: engines finish what they are at; once more leaves at once")
+
+
+def _confirmer(listener: Listener, wish: Wish) -> Callable[[limits.Removal], None]:
+    """Return what has the number of deletions said: by the option, or typed on a terminal."""
+
+    def confirm(found: limits.Removal) -> None:
+        said = wish.confirm
+        if said is None and sys.stdin.isatty() and not wish.quiet:
+            import typer
+
+            with listener.aside():
+                typer.echo(f"{found.count} resources would be deleted: {found}", err=True)
+                said = typer.prompt("Type how many resources to delete", type=int, err=True)
+        limits.require(found, said)
+
+    return confirm
+
+
+def _lease(
+    where: Places, operation: Operation, owner: owners.Owner, targets: Iterable[Target]
+) -> tuple[Leases | None, set[str]]:
+    """Take the leases of all stacks; returns them and the stacks whose last owner is dead."""
+    if operation is Operation.PREVIEW:
+        return None, set()
+    leases = Leases(where.leases, owner)
+    taken = leases.take(target.stack for target in targets)
+    return leases, {held.stack for held in taken}
+
+
+def _give_up(leases: Leases | None) -> None:
+    if leases is not None:
+        leases.close()
+
+
+def _facts(city: City, where: Places, asked: Selection, operation: Operation) -> Facts:
+    failed = _last_failed(where, operation) if asked.failed else frozenset()
+    changed = _changed(city, asked.changed_since) if asked.changed_since else frozenset()
+    return Facts(failed=failed, changed=changed)
+
+
+def _last_failed(where: Places, operation: Operation) -> frozenset[str]:
+    """Return what the last run of this verb failed at; a preview asks about the last run of any verb.
+
+    :raises UsageError: there was no such run.
+    """
+    here = owners.myself("")
+    for run in journal.run_ids(where):
+        story = journal.read(where.runs / run)
+        if operation in {Operation.PREVIEW, story.head.operation}:
+            return failed_stacks(picture(story, here))
+    raise UsageError(f"there was no run of {operation.value} yet", hint="`donvi runs` lists the runs there were")
+
+
+def _changed(city: City, revision: str) -> frozenset[str]:
+    raise UsageError(f"what changed since {revision} in {city.path} can't be told yet", hint="name the units")
+
+
+def _newest_unfinished(where: Places, here: owners.Owner) -> str:
+    for run in journal.run_ids(where):
+        story = journal.read(where.runs / run)
+        seen = picture(story, here)
+        if seen.operation is not Operation.PREVIEW and seen.unfinished:
+            return run
+    return ""
+
+
+def _revision() -> str:
+    """Return the repository's git revision, ``+`` behind it where files differ; empty without git."""
+    shown = _git("rev-parse", "HEAD")
+    return shown + ("+" if shown and _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

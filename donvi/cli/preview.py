@@ -1,0 +1,156 @@
+"""``donvi preview SELECT``: what would change, said once for all stacks in which it is the same."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from donvi.cli.fleet import options as given
+from donvi.cli.output import Json, console, print_json
+from donvi.fleet.model import Operation
+from donvi.fleet.records import Settings, State
+
+if TYPE_CHECKING:
+    from donvi.cli.fleet.session import Outcome
+    from donvi.fleet.progress import Picture
+    from donvi.fleet.telling import PreviewReport
+
+EPILOG = f"""
+{given.SELECTING}
+
+Stacks whose previews are the same but for their own names, codes and addresses are shown once: "these 3 changes in 167
+units; 1 unit differs, here is how". A token of the role `preview` is enough.
+
+Examples:
+
+`donvi preview "vung tau"` · one unit
+
+`donvi preview --changed-since HEAD` · what the edited files touch, before they are committed
+
+`donvi preview --changed-since origin/main --markdown --detailed-exitcode` · the comment of a merge request
+
+`donvi preview --all --json > preview.json` · the whole, to approve by class
+
+`donvi preview --all --shard 2/4` · the second of four jobs
+
+{given.EXITS} With `--detailed-exitcode`, 3: something would change.
+"""
+
+Detailed = Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 3 when something would change.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the comment of a merge request.")]
+Full = Annotated[bool, typer.Option("--full", help="Print everything, however many lines it has.")]
+AnyFailures = Annotated[
+    str, typer.Option("--max-failures", metavar="N|any", help="More failed previews than that end the run.")
+]
+
+
+class Previewed(msgspec.Struct, frozen=True):
+    """What ``--json`` prints: the run, and its previews by class."""
+
+    run: Picture | None
+    report: PreviewReport | None
+
+
+def preview(
+    *,
+    units: given.Units = None,
+    everything: given.All = False,
+    localities: given.Localities = None,
+    wave_numbers: given.WaveNumbers = None,
+    systems: given.Systems = None,
+    changed_since: given.ChangedSince = "",
+    failed: given.Failed = False,
+    shard: given.ShardText = "",
+    platform: given.Platform = None,
+    parallel: given.Parallel = given.PARALLEL,
+    max_failures: AnyFailures = "any",
+    refresh: given.Refresh = False,
+    policy: given.Policy = True,
+    receipts: given.Receipts = True,
+    detailed: Detailed = False,
+    markdown: Markdown = False,
+    full: Full = False,
+    as_json: Json = False,
+) -> None:
+    """Say what would change, collapsed into classes; nothing is changed."""
+    asked = given.selection(
+        units,
+        everything=everything,
+        localities=localities,
+        waves=wave_numbers,
+        systems=systems,
+        changed_since=changed_since,
+        failed=failed,
+        shard=shard,
+        platform=platform,
+    )
+    settings = Settings(
+        parallel=parallel,
+        max_failures=given.failures(max_failures),
+        refresh=refresh,
+        policy=policy,
+        receipts=receipts,
+        gates=False,
+    )
+    from donvi.cli.fleet import session  # --help needs none of it
+
+    outcome = session.begin(Operation.PREVIEW, asked, settings, session.Wish(quiet=as_json))
+    report = _report(outcome, changed_since)
+    if as_json:
+        print_json(Previewed(outcome.seen if outcome else None, report))
+    else:
+        _render(outcome, report, markdown=markdown, full=full)
+    code = outcome.exit_code if outcome else 0
+    if code == 0 and detailed and report.classes.changing:
+        code = 3
+    if code:
+        raise typer.Exit(code)
+
+
+def _report(outcome: Outcome | None, since: str) -> PreviewReport:
+    from donvi.fleet.classes import Classes, classify
+    from donvi.fleet.telling import PreviewReport
+
+    if outcome is None:
+        return PreviewReport(Classes((), {}), since=since)
+    seen = outcome.seen
+    names = {stack.stack: stack.name for stack in seen.stacks if stack.name}
+    return PreviewReport(
+        classes=classify(outcome.results, outcome.city),
+        names=names,
+        receipts=seen.tally[State.SKIPPED],
+        revision=seen.revision[:12] + ("+" if seen.revision.endswith("+") else ""),
+        since=since,
+        whole=f"donvi {' '.join(argument for argument in seen.arguments if argument != '--markdown')} --full",
+        seconds=round(((seen.ended or seen.begun) - seen.begun).total_seconds(), 1),
+    )
+
+
+def _render(outcome: Outcome | None, report: PreviewReport, *, markdown: bool, full: bool) -> None:
+    if markdown:
+        from donvi.fleet.markdown import markdown as comment
+
+        sys.stdout.write(comment(report))
+        return
+    from donvi.cli.fleet import summary
+    from donvi.fleet.screen import HEIGHT, screen
+
+    out = console()
+    if report.stacks or outcome is None:
+        out.print(screen(report, height=None if full else HEIGHT, width=out.width))
+    if outcome is not None:
+        out.print()
+        for line, style in _unpreviewed(outcome):
+            out.print(line, style=style, soft_wrap=True)
+        out.print(summary.closing(outcome.seen), style="dim", soft_wrap=True)
+
+
+def _unpreviewed(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return what kept a stack from being previewed at all; what the engine said is in the classes."""
+    from donvi.cli.fleet import summary
+
+    previewed = {result.stack for result in outcome.results}
+    return summary.failure_lines(stack for stack in outcome.seen.stacks if stack.stack not in previewed)
