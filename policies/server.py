@@ -12,10 +12,9 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime import proto
-from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from donvi.plugin import process, wire
+from donvi.plugin.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 from policies import messages
 from policies.city import CityFacts, read_city
 from policies.judge import OWN, Judge, State
@@ -34,7 +33,7 @@ NAME: Final = "donvi"
 VERSION: Final = "0.1.0"
 STRICT: Final = "DONVI_POLICY_UNDECIDED"
 """Set to ``refuse``, a mandatory rule that a preview can't decide refuses it; CI may want that."""
-_LEVELS: Final = {Level.MANDATORY: proto.MANDATORY, Level.ADVISORY: proto.ADVISORY}
+_LEVELS: Final = {Level.MANDATORY: analyzer_pb2.MANDATORY, Level.ADVISORY: analyzer_pb2.ADVISORY}
 
 
 class Pack(analyzer_pb2_grpc.AnalyzerServicer):
@@ -58,20 +57,20 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the protocol's names
         """Return the version."""
-        return proto.PluginInfo(version=VERSION)
+        return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetAnalyzerInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
         """Return the rules."""
-        info = proto.AnalyzerInfo(name=NAME, displayName="donvi", version=VERSION)
+        info = analyzer_pb2.AnalyzerInfo(name=NAME, displayName="donvi", version=VERSION)
         for about in (*ALL, *OWN):
             whole = isinstance(about, StackRule) or about in OWN
             info.policies.append(
-                proto.PolicyInfo(
+                analyzer_pb2.PolicyInfo(
                     name=about.id,
                     displayName=about.title.en,
                     description=messages.headline(about),
                     enforcementLevel=_LEVELS[about.level],
-                    policy_type=proto.POLICY_TYPE_STACK if whole else proto.POLICY_TYPE_RESOURCE,
+                    policy_type=analyzer_pb2.POLICY_TYPE_STACK if whole else analyzer_pb2.POLICY_TYPE_RESOURCE,
                     remediation_steps=about.remedy,
                     tags=[about.subject],
                 )
@@ -88,7 +87,7 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
             self._dry_run = request.dry_run
             self._known.clear()
             self._judge = self._new_judge(request.stack)
-        return proto.AnalyzerStackConfigureResponse()
+        return analyzer_pb2.AnalyzerStackConfigureResponse()
 
     def Analyze(self, request: Any, _context: Any) -> Any:  # noqa: N802
         """Judge one resource before anything is done with it."""
@@ -107,7 +106,7 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
 
     def Remediate(self, _request: Any, _context: Any) -> Any:  # noqa: N802
         """Change nothing: who wrote the program repairs it."""
-        return proto.RemediateResponse()
+        return analyzer_pb2.RemediateResponse()
 
     def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: N802
         """Nothing takes long enough to be cancelled."""
@@ -138,10 +137,10 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
         )
 
     def _response(self, verdicts: list[Verdict]) -> Any:
-        return proto.AnalyzeResponse(diagnostics=[self._diagnostic(verdict) for verdict in verdicts])
+        return analyzer_pb2.AnalyzeResponse(diagnostics=[self._diagnostic(verdict) for verdict in verdicts])
 
     def _diagnostic(self, verdict: Verdict) -> Any:
-        return proto.AnalyzeDiagnostic(
+        return analyzer_pb2.AnalyzeDiagnostic(
             policyName=verdict.about.id,
             policyPackName=NAME,
             policyPackVersion=VERSION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from pulumi.runtime.proto import provider_pb2
+from donvi.plugin.proto import provider_pb2
 
 
 class Change(Enum):

@@ -7,8 +7,8 @@ import threading
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from donvi.plugin.proto import engine_pb2, engine_pb2_grpc
 from donvi.redaction import redact
 
 log = logging.getLogger(__name__)

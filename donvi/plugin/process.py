@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc  # type: ignore[import-untyped]
-from pulumi.runtime.proto import provider_pb2_grpc
 
+from donvi.plugin.proto import provider_pb2_grpc
 from donvi.redaction import RedactingFormatter
 
 if TYPE_CHECKING:

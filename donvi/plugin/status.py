@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 import grpc  # type: ignore[import-untyped]
-from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from donvi.errors import PermissionDeniedError, UsageError
+from donvi.plugin.proto import provider_pb2, status_pb2
 from donvi.plugin.wire import encode
 from donvi.redaction import redact
 

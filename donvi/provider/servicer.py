@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from donvi.deployment import parse, text_from_environment
 from donvi.errors import DonviError
 from donvi.plugin.changes import property_diff
 from donvi.plugin.process import Servicer
+from donvi.plugin.proto import plugin_pb2, provider_pb2
 from donvi.plugin.status import code_of, fail, fail_partially
 from donvi.plugin.wire import decode, encode
 from donvi.provider.adapter import INCOMPLETE, Adapter, Partial

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from donvi.errors import DonviError, UsageError
 from donvi.plugin.changes import property_diff
 from donvi.plugin.process import Servicer
+from donvi.plugin.proto import plugin_pb2, provider_pb2
 from donvi.plugin.status import code_of, fail, fail_partially
 from donvi.plugin.wire import decode, encode
 from lab.kubernetes_plugin import VERSION, kubeconfig, resources
