@@ -30,6 +30,7 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_name_server": names.city_host(city, NAME_SERVER),
         "donvi_units": [_unit(city, code) for code in city.units],
         "donvi_platform_tsig_key": names.tsig_key("platform"),
+        "donvi_transfer_tsig_key": names.tsig_key(names.TRANSFER),
         "donvi_systems": [_system(city, system) for system in city.systems.values() if _stands_in(system)],
         "donvi_pki_mounts": sorted({mount.removeprefix("pki-") for mount in {*MOUNTS.values(), access.MOUNT}}),
         "donvi_cluster_administrators": access.administrators(city),

@@ -67,13 +67,17 @@ def probe_credential(code: str, identifier: str) -> str:
     return f"probes/{code}/{identifier}"
 
 
+TRANSFER = "transfer"
+"""Owner of the TSIG key that may fetch the zone and change nothing."""
+
+
 def tsig_key(owner: str) -> str:
-    """Return the name of the TSIG key of a unit (or ``platform``), absolute."""
+    """Return the name of the TSIG key of a unit (or ``platform``, or :data:`TRANSFER`), absolute."""
     return f"donvi-{owner}."
 
 
 def tsig_credential(owner: str) -> str:
-    """KV path of the TSIG key of a unit (or ``platform``)."""
+    """KV path of the TSIG key of a unit (or ``platform``, or :data:`TRANSFER`)."""
     return f"backends/dns/tsig/{owner}"
 
 

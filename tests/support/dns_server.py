@@ -39,7 +39,7 @@ def running(folder: Path) -> Iterator[DnsServer]:
     knotd = shutil.which("knotd") or "/usr/sbin/knotd"
     assert Path(knotd).exists(), "apt-get install knot"
     port = free_port()
-    keys = {owner: Tsig(f"unit-{owner}", "hmac-sha256", _secret()) for owner in UNITS}
+    keys = {owner: Tsig(f"unit-{owner}", "hmac-sha256", _secret()) for owner in (*UNITS, "transfer")}
     soa = f"@ 3600 SOA ns1.{ZONE}. hostmaster.{ZONE}. 1 3600 600 86400 300\n@ NS ns1.{ZONE}.\nns1 A 127.0.0.1\n"
     (folder / f"{ZONE}.zone").write_text(f"$ORIGIN {ZONE}.\n$TTL 300\n{soa}")
     (folder / "knot.conf").write_text(_configuration(folder, port, keys))
@@ -62,7 +62,8 @@ def _configuration(folder: Path, port: int, keys: dict[str, Tsig]) -> str:
     key_items = "".join(
         f"  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}\n" for key in keys.values()
     )
-    acl_items = "".join(
+    transfer = f"  - id: transfer\n    key: {keys['transfer'].name}\n    action: transfer\n"
+    acl_items = transfer + "".join(
         f"  - id: {owner}\n    key: {keys[owner].name}\n    action: update\n    update-owner: name\n"
         f"    update-owner-match: sub-or-equal\n    update-owner-name: [ {domain}. ]\n"
         for owner, domain in UNITS.items()
@@ -71,5 +72,5 @@ def _configuration(folder: Path, port: int, keys: dict[str, Tsig]) -> str:
         f"server:\n    rundir: {folder}\n    listen: 127.0.0.1@{port}\n"
         f"database:\n    storage: {folder}\nlog:\n  - target: stderr\n    any: info\n"
         f"key:\n{key_items}acl:\n{acl_items}"
-        f"zone:\n  - domain: {ZONE}.\n    storage: {folder}\n    file: {ZONE}.zone\n    acl: [ {', '.join(UNITS)} ]\n"
+        f"zone:\n  - domain: {ZONE}.\n    storage: {folder}\n    file: {ZONE}.zone\n    acl: [ {', '.join(UNITS)}, transfer ]\n"
     )
