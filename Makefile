@@ -1,6 +1,8 @@
 # One word per job; each does what must come before it. `make` alone says what there is.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# most of a test is waiting, so more run side by side than there are processors; tests/conftest.py says which may
 TESTS := unit policies lab backends engine acceptance faults
+SIDE_BY_SIDE ?= 4
 PROOFS := playbooks isolation cluster
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ fleet-up: bootstrap ## `make up`, then all 168 units, pilots first; ARGS are `do
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec donvi up --all $(ARGS)'
 
 test: bootstrap ## the tests, on the real servers; the lab is opened first and held meanwhile
-	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(TESTS)) $(ARGS)'
+	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest -n $(SIDE_BY_SIDE) $(addprefix tests/,$(TESTS)) $(ARGS)'
 
 test-proofs: bootstrap ## the long ones: every role twice and in check mode, isolation of all pairs of units with mutants
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(PROOFS)) $(ARGS)'
