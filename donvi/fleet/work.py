@@ -15,11 +15,11 @@ import msgspec
 from donvi.errors import DonviError, LockedError, UsageError
 from donvi.fleet import checkpoints, locks, pending
 from donvi.fleet.failures import failure_of
-from donvi.fleet.model import QUIET, Failure, Operation, Options, Result, Status
+from donvi.fleet.model import QUIET, Failure, Operation, Options, Result, StackRunner, Status
 from donvi.fleet.records import Begun, Ended, State, Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from donvi.fleet.journal import Journal
@@ -36,12 +36,11 @@ POLL_SECONDS = 0.2
 _PROJECT = re.compile(r"(?m)^name:\s*(\S+)\s*$")
 
 
-class Runner(Protocol):
-    """A :class:`~donvi.fleet.model.StackRunner` that can also make stacks."""
+class Runner(StackRunner, Protocol):
+    """A runner that can also list and make stacks."""
 
     environ: dict[str, str]
     repository: Path
-    run: Callable[..., Result]
 
     def stacks(self) -> set[str]:
         """Return the names of the stacks that exist."""

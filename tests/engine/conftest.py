@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.engine.driving import STACKS, Fleet, make_stacks
 from tests.engine.lab import Lab, current
 from tests.engine.project import Project, tool_path
 
@@ -38,5 +39,22 @@ def project(tmp_path: Path, template: Path) -> Iterator[Project]:
     """A fresh project with an initialised stack; nothing of it runs on after the test."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     made = Project(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def fleet_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the empty stacks of a toy city."""
+    made = Project(tmp_path_factory.mktemp("fleet"))
+    make_stacks(made, STACKS)
+    return made.folder
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, fleet_template: Path) -> Iterator[Fleet]:
+    """A toy city with empty stacks; nothing of it runs on after the test."""
+    shutil.copytree(fleet_template, tmp_path, dirs_exist_ok=True)
+    made = Fleet(Project(tmp_path))
     yield made
     made.end()
