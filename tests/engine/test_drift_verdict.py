@@ -6,8 +6,6 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-import pytest
-
 from donvi.deployment import parse
 from donvi.fleet.drift import verdict
 from donvi.fleet.drift.state import State
@@ -18,6 +16,8 @@ from donvi.provider.handler import Registry
 from donvi.provider.services import Services
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.engine.project import Project
 
 PROGRAM = """

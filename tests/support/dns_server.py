@@ -72,5 +72,6 @@ def _configuration(folder: Path, port: int, keys: dict[str, Tsig]) -> str:
         f"server:\n    rundir: {folder}\n    listen: 127.0.0.1@{port}\n"
         f"database:\n    storage: {folder}\nlog:\n  - target: stderr\n    any: info\n"
         f"key:\n{key_items}acl:\n{acl_items}"
-        f"zone:\n  - domain: {ZONE}.\n    storage: {folder}\n    file: {ZONE}.zone\n    acl: [ {', '.join(UNITS)}, transfer ]\n"
+        f"zone:\n  - domain: {ZONE}.\n    storage: {folder}\n    file: {ZONE}.zone\n"
+        f"    acl: [ {', '.join(UNITS)}, transfer ]\n"
     )
