@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 PLATFORM = "platform"
 UNITS = ("25747-thu-dau-mot", "26506-vung-tau", "26740-sai-gon")
-STACKS = (PLATFORM, *UNITS)
+"""Pilots, one of each former locality."""
+
+LATER = ("25760-binh-duong", "25768-phu-an")
+"""Units of the city's second wave."""
+
+STACKS = (PLATFORM, *UNITS, *LATER)
 CODES = tuple(unit.partition("-")[0] for unit in UNITS)
+LATER_CODES = tuple(unit.partition("-")[0] for unit in LATER)
 
 PROGRAM = """
 import json, pathlib
@@ -76,6 +82,20 @@ class Fleet:
             text=True,
         )
         self.drivers.append(process)
+        return process
+
+    def by_hand(self, stack: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start the official CLI on a stack, as a person does."""
+        process = subprocess.Popen(
+            ["pulumi", *arguments, "--stack", stack, "--non-interactive", "--color", "never"],
+            cwd=self.project.folder,
+            env=self.project.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.project.started.append(process)
         return process
 
     def donvi(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:

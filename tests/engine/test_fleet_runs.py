@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.engine.driving import CODES, PLATFORM, STACKS, UNITS, Fleet
+from tests.engine.driving import CODES, PLATFORM, UNITS, Fleet
 
 FAILS = {"a": {"fail": "before"}}
 
@@ -13,7 +13,7 @@ def test_platform_goes_first_then_all_units_and_again_nothing_changes(fleet: Fle
     fleet.plan()
     first = fleet.donvi("up", *CODES, "platform", "--no-waves")
     assert fleet.begun()[0] == f"{PLATFORM}.a"
-    assert sorted(fleet.begun()) == sorted(f"{stack}.a" for stack in STACKS)
+    assert sorted(fleet.begun()) == sorted(f"{stack}.a" for stack in (PLATFORM, *UNITS))
     assert "Bà Rịa–Vũng Tàu" in first.stdout, "the summary is by former locality"
     assert "changed 4" in first.stdout
     lines = [line for line in first.stderr.splitlines() if "26506-vung-tau" in line]
