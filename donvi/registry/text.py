@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: letters that Unicode doesn't decompose; Ð (U+00D0) and ð only look like the Vietnamese letter
 _LETTERS = str.maketrans({"đ": "d", "Đ": "D", "Ð": "D", "ð": "d"})
@@ -27,8 +28,12 @@ def canonical(text: str) -> str:
 
 def ascii_letters(text: str) -> str:
     """Lower case without diacritics; other characters stay."""
-    if text.isascii():
-        return text.lower()
+    return text.lower() if text.isascii() else _without_marks(text)
+
+
+@lru_cache(maxsize=8192)
+def _without_marks(text: str) -> str:
+    """Fold what isn't ASCII; names are made of the same few thousand syllables."""
     decomposed = unicodedata.normalize("NFD", text.translate(_LETTERS))
     return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
 
@@ -66,6 +71,19 @@ def login_base(name: str) -> str:
         if len(login) <= _LONGEST_LOGIN:
             return login
     return login[:_LONGEST_LOGIN].rstrip(".-")
+
+
+def flawless(text: str) -> bool:
+    """Say whether no part of a text of several lines can be wrong, but for blanks at a part's ends.
+
+    A part of a text in NFC is in NFC; so one look at a whole file spares one at each of its fields.
+    """
+    return (
+        text.replace("\n", "").isprintable()
+        and unicodedata.is_normalized("NFC", text)
+        and "  " not in text
+        and text.translate(_LOOKALIKES) == text
+    )
 
 
 def problem(text: str) -> tuple[str, str] | None:

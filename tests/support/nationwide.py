@@ -34,14 +34,71 @@ PILOTS = 5
 """Units of wave 1 in each province, the first by code."""
 
 CLASSES = {"phường": "large", "xã": "medium", "đặc khu": "small"}
-ROSTER = (
-    ("chairperson", "Nguyễn Văn An"),
-    ("vice-chairperson", "Trần Thị Thu Hà"),
-    ("office-chief", "Đặng Đình Đức"),
-    ("clerk", "Lê Thị Ngọc Ánh"),
-    ("counter-officer", "Phạm Quốc Việt"),
-    ("it-officer", "Huỳnh Phước Lộc"),
-)
+POSTS = ("chairperson", "vice-chairperson", "office-chief", "clerk", "counter-officer", "it-officer")
+FAMILIES = [
+    "Nguyễn",
+    "Trần",
+    "Lê",
+    "Phạm",
+    "Hoàng",
+    "Huỳnh",
+    "Phan",
+    "Vũ",
+    "Võ",
+    "Đặng",
+    "Bùi",
+    "Đỗ",
+    "Hồ",
+    "Ngô",
+    "Dương",
+    "Lý",
+    "Đào",
+    "Đoàn",
+    "Vương",
+    "Trịnh",
+]
+MIDDLES = [
+    "Văn",
+    "Thị",
+    "Hữu",
+    "Đức",
+    "Ngọc",
+    "Minh",
+    "Quốc",
+    "Thanh",
+    "Xuân",
+    "Thu",
+    "Hồng",
+    "Công",
+    "Đình",
+    "Bá",
+    "Gia",
+    "Kim",
+]
+GIVENS = [
+    "An",
+    "Bình",
+    "Chi",
+    "Dũng",
+    "Giang",
+    "Hà",
+    "Hải",
+    "Hạnh",
+    "Hiếu",
+    "Hòa",
+    "Hùng",
+    "Hương",
+    "Khánh",
+    "Lan",
+    "Linh",
+    "Long",
+    "Mai",
+    "Nam",
+    "Nga",
+    "Phúc",
+    "Quân",
+    "Sơn",
+]
 
 
 def write(folder: Path, others: int = UNITS) -> Path:
@@ -89,11 +146,17 @@ def _contact(unit: dict[str, object]) -> dict[str, object]:
 
 def _roster(path: Path, code: str) -> None:
     header = ("employee_id", "name", "post", "login", "number", "active")
-    people = [
-        (f"cb-{code}{number}", name, post, login_base(name), number, "yes")
-        for number, (post, name) in enumerate(ROSTER, 1)
-    ]
+    people = []
+    for number, post in enumerate(POSTS, 1):
+        name = _name(int(code) * len(POSTS) + number)
+        people.append((f"cb-{code}{number}", name, post, login_base(name), number, "yes"))
     _table(path, header, people)
+
+
+def _name(number: int) -> str:
+    """Return the name of a person by number; neighbours in number have different ones."""
+    family, middle = FAMILIES[number % len(FAMILIES)], MIDDLES[number * 7 // 3 % len(MIDDLES)]
+    return f"{family} {middle} {GIVENS[number % len(GIVENS)]}"
 
 
 def _allot(folder: Path) -> None:
