@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 
-from donvi.plugin import process, wire
+from donvi.plugin import hosting, process, wire
 from donvi.plugin.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 from policies import messages
 from policies.city import CityFacts, read_city
@@ -36,18 +36,35 @@ STRICT: Final = "DONVI_POLICY_UNDECIDED"
 _LEVELS: Final = {Level.MANDATORY: analyzer_pb2.MANDATORY, Level.ADVISORY: analyzer_pb2.ADVISORY}
 
 
-class Pack(analyzer_pb2_grpc.AnalyzerServicer):
-    """Answers the engine; one object serves one process, which the engine starts for every command.
+class Given:
+    """What a process reads once, however many engines it serves: the register, and the city when a rule asks for it.
 
     :raises DataError: the register of waivers is wrong.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._waivers = read_waivers(register_file(environ), by_id())
+        self.environ = environ
+        self.waivers = read_waivers(register_file(environ), by_id())
+        self._lock = threading.Lock()
+        self._facts: CityFacts | None = None
+
+    def city(self) -> CityFacts:
+        """Return the city's facts."""
+        with self._lock:
+            if self._facts is None:
+                self._facts = read_city()
+            return self._facts
+
+
+class Pack(analyzer_pb2_grpc.AnalyzerServicer):
+    """Answers one engine, about one run of one stack."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        environ = given.environ
         self._today = today(environ)
         self._strict = environ.get(STRICT) == "refuse"
         self._lock = threading.Lock()
-        self._facts: CityFacts | None = None
         self._known: dict[str, Resource] = {}
         self._dry_run = True
         self._judge = self._new_judge("")
@@ -112,15 +129,10 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
         """Nothing takes long enough to be cancelled."""
         return empty_pb2.Empty()
 
-    def _city(self) -> CityFacts:
-        if self._facts is None:
-            self._facts = read_city()
-        return self._facts
-
     def _new_judge(self, stack: str) -> Judge:
         code = stack.partition("-")[0]
         owner = PLATFORM if stack == PLATFORM else code if len(code) == 5 and code.isdigit() else ""  # noqa: PLR2004
-        return Judge(self._city, self._waivers, self._today, owner)
+        return Judge(self._given.city, self._given.waivers, self._today, owner)
 
     def _resource(self, request: Any) -> Resource:
         inputs, marked = plain(wire.decode(request.properties, secrets=True))
@@ -178,9 +190,14 @@ def plain(value: Any) -> tuple[Any, list[str]]:
 
 
 def serve(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Serve until the engine ends the process or dies.
+    """Serve one engine, or started as a host (``donvi.plugin.hosting``) many, until the end is asked for.
 
     :raises DataError: the register of waivers is wrong.
     """
+    many = hosting.wanted(environ)
     process.restrict(environ, process.BASE, ("DONVI_",))
-    process.run(Pack(environ), threading.Event(), add=analyzer_pb2_grpc.add_AnalyzerServicer_to_server)
+    given, add = Given(environ), analyzer_pb2_grpc.add_AnalyzerServicer_to_server
+    if many:
+        hosting.run(lambda _cancelled: Pack(given), add=add)
+    else:
+        process.run(Pack(given), threading.Event(), add=add)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from donvi.errors import UsageError
 from donvi.fleet import failures
@@ -17,12 +17,14 @@ from donvi.fleet.events import Events
 from donvi.fleet.model import Operation, Result, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from donvi.fleet.model import Options, Step
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.03
+READ_BYTES = 1 << 20
 TAIL_LINES = 10
 POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"
 REMEDY = 'run `eval "$(uv run donvi lab env)"` first'
@@ -32,7 +34,7 @@ REMEDY = 'run `eval "$(uv run donvi lab env)"` first'
 class EngineRun:
     """What is run, where, and for which stack.
 
-    :param more: further arguments, e.g. ``--client=…``.
+    :param on_start: told the engine's pid.
     """
 
     operation: Operation
@@ -40,7 +42,7 @@ class EngineRun:
     options: Options
     environ: Mapping[str, str]
     folder: Path
-    more: Sequence[str] = ()
+    on_start: Callable[[int], None] | None = None
 
     def arguments(self) -> list[str]:
         """Return the command line."""
@@ -50,7 +52,7 @@ class EngineRun:
             line += ["--preview-only"] if only else ["--yes", "--skip-preview"]
         if self.options.refresh and self.operation in {Operation.UP, Operation.PREVIEW}:
             line.append("--refresh")
-        return [*line, *self.more]
+        return line
 
     def variables(self) -> dict[str, str]:
         """Return the engine's environment."""
@@ -65,12 +67,13 @@ class EngineRun:
         :raises UsageError: there is no ``pulumi``.
         """
         begun, events, tail = time.monotonic(), Events(self.stack, self.operation), deque[str](maxlen=TAIL_LINES)
-        with self._start() as process, _Watch(process, cancelled) as watch:
+        with _Output() as output, self._start(output.descriptor) as process:
             try:
-                for event in _events(process, tail):
-                    step = events.read(event)
-                    if step is not None and on_step is not None:
-                        on_step(step)
+                if self.on_start is not None:
+                    self.on_start(process.pid)
+                watch = _Watch(process, cancelled)
+                for line in output.lines(watch.over):
+                    _take(line, events, tail, on_step)
                 status = process.wait()
             except BaseException:
                 interrupt(process)
@@ -91,72 +94,92 @@ class EngineRun:
             seconds=time.monotonic() - begun,
         )
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self, output: int) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 self.arguments(),
                 cwd=self.folder,
                 env=self.variables(),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we pass it on once
             )
         except FileNotFoundError:
             raise UsageError("pulumi is not on PATH", hint=REMEDY) from None
 
 
+class _Output:
+    """A nameless file in memory that an engine writes to and this process reads behind it.
+
+    A pipe would kill the engine when its reader dies: the next line it writes ends it, before it recorded what it did.
+
+    :ivar descriptor: what the engine gets as its standard output.
+    """
+
+    def __enter__(self) -> Self:
+        self.descriptor = os.memfd_create("engine-events", os.MFD_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def lines(self, over: Callable[[], bool]) -> Iterator[str]:
+        """Yield lines as they are written until ``over``, which waits a moment each time, says that no more come."""
+        offset, rest, ended = 0, b"", False
+        while True:
+            found = os.pread(self.descriptor, READ_BYTES, offset)
+            offset += len(found)
+            *whole, rest = (rest + found).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace")
+            if not found:
+                if ended:
+                    break
+                ended = over()
+        if rest:
+            yield rest.decode(errors="replace")
+
+
 class _Watch:
-    """Passes a wish to end on to the engine, once.
+    """Waits for an engine a moment at a time, and passes a wish to end on to it, once.
 
     :ivar fired: it did.
     """
 
-    def __init__(self, process: subprocess.Popen[str], cancelled: threading.Event | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], cancelled: threading.Event | None) -> None:
         self.fired = False
         self._process = process
         self._cancelled = cancelled
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._wait, name="cancel-watch", daemon=True)
 
-    def __enter__(self) -> Self:
-        if self._cancelled is not None:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        if self._cancelled is not None:
-            self._thread.join()
-
-    def _wait(self) -> None:
-        assert self._cancelled is not None  # noqa: S101 - started only then
-        while not self._over.is_set():
-            if self._cancelled.wait(POLL_SECONDS):
-                self.fired = True
-                self._process.send_signal(signal.SIGINT)
-                return
+    def over(self) -> bool:
+        """Say whether the engine has ended; takes at most :data:`POLL_SECONDS`."""
+        if self._cancelled is not None and self._cancelled.is_set() and not self.fired:
+            self.fired = True
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
+def _take(line: str, events: Events, tail: deque[str], on_step: Callable[[Step], None] | None) -> None:
+    """Read a line that may be an event; one that is none is kept for an error's sake."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if isinstance(event, dict):
+        step = events.read(event)
+        if step is not None and on_step is not None:
+            on_step(step)
+    elif line.strip():
+        tail.append(line.strip())
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
     """End the engine as Ctrl-C would: it finishes what runs, records it and gives up the lock."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         process.wait()
-
-
-def _events(process: subprocess.Popen[str], tail: deque[str]) -> Iterator[dict[str, Any]]:
-    """Yield the engine's events; lines that are none are kept for an error's sake."""
-    assert process.stdout is not None  # noqa: S101 - started with a pipe
-    for line in process.stdout:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
-        if isinstance(event, dict):
-            yield event
-        elif line.strip():
-            tail.append(line.strip())

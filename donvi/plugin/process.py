@@ -35,7 +35,7 @@ GRACE_SECONDS = 20.0
 BASE = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "USER"})
 """Variables that any program needs."""
 
-_OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.so_reuseport", 0)]
+OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.so_reuseport", 0)]
 
 
 class Closable(Protocol):
@@ -84,12 +84,12 @@ def run(
     :param add: gives the server the servicer's methods; a resource provider's by default.
     """
     ended = threading.Event()
-    server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=_OPTIONS)
+    server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=OPTIONS)
     add(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    _end_on_signal(ended)
-    _end_with_parent(ended)
+    end_on_signal(ended)
+    end_with_parent(ended)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     ended.wait()
@@ -98,7 +98,9 @@ def run(
     servicer.close()
 
 
-def _end_on_signal(ended: threading.Event) -> None:
+def end_on_signal(ended: threading.Event) -> None:
+    """Set the event when this process is asked to end."""
+
     def stop(*_: Any) -> None:
         ended.set()
 
@@ -106,7 +108,7 @@ def _end_on_signal(ended: threading.Event) -> None:
         signal.signal(number, stop)
 
 
-def _end_with_parent(ended: threading.Event) -> None:
+def end_with_parent(ended: threading.Event) -> None:
     """End when the engine that started us dies, also by ``kill -9``: an orphan would hold connections for ever."""
     try:
         engine = os.pidfd_open(os.getppid())

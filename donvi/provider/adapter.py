@@ -67,18 +67,32 @@ class Real:
 
 
 @dataclass
+class Limits:
+    """Free places at each backend; one object for a process, however many engines it serves."""
+
+    _places: dict[str, threading.BoundedSemaphore] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def at(self, backend: str) -> threading.BoundedSemaphore:
+        """Return the places at a backend."""
+        with self._lock:
+            most = BACKEND_LIMITS.get(backend, DEFAULT_LIMIT)
+            return self._places.setdefault(backend, threading.BoundedSemaphore(most))
+
+
+@dataclass
 class Adapter:
-    """Answers the engine for one provider process; every method may run in several threads at once.
+    """Answers one engine; every method may run in several threads at once.
 
     :param registry: where handlers are found.
     :param services: made at the first operation that needs a real system, not for checks and diffs.
+    :param limits: shared by all adapters of the process.
     """
 
     registry: Registry
     services: Callable[[], Services]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _limits: dict[str, threading.BoundedSemaphore] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    limits: Limits = field(default_factory=Limits)
 
     def check(self, token: str, new: Properties) -> tuple[Properties, list[Failure]]:
         """Return the inputs in normal form, and what is wrong with them."""
@@ -187,12 +201,7 @@ class Adapter:
     @contextmanager
     def _bounded(self, token: str) -> Iterator[Services]:
         """Wait for a free place at the token's backend, then yield the services."""
-        backend = token.split(":")[1]
-        with self._lock:
-            limit = self._limits.setdefault(
-                backend, threading.BoundedSemaphore(BACKEND_LIMITS.get(backend, DEFAULT_LIMIT))
-            )
-        with limit:
+        with self.limits.at(token.split(":")[1]):
             services = self.services()
             if services.cancelled.is_set():
                 raise DonviError("the run was interrupted before this operation began", hint="run it again")

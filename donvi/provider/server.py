@@ -6,10 +6,11 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from donvi.plugin import process
+from donvi.plugin import hosting, process
 from donvi.plugin.engine import Engine
 from donvi.plugin.process import THREADS
-from donvi.provider.servicer import ProviderServicer
+from donvi.plugin.proto import provider_pb2_grpc
+from donvi.provider.servicer import ProviderServicer, Shared
 from donvi.redaction import conceal
 
 if TYPE_CHECKING:
@@ -36,11 +37,22 @@ def serve(
 ) -> None:
     """Run the provider until the engine ends it or dies; returns when everything is closed.
 
+    Started as a host (``donvi.plugin.hosting``) it serves many engines.
+
     :param arguments: of the command line; the first one that is no option is the engine's address.
     """
+    many = hosting.wanted(environ)
     restrict(environ)
     conceal(environ.get("VAULT_TOKEN", ""))
     process.log_to_stderr(environ.get("DONVI_LOG", "WARNING"))
+    if many:
+        shared = Shared()
+
+        def make(cancelled: threading.Event) -> ProviderServicer:
+            return ProviderServicer(registry, VERSION, environ, cancelled, Engine(""), shared=shared)
+
+        hosting.run(make, add=provider_pb2_grpc.add_ResourceProviderServicer_to_server, close=shared.close)
+        return
     cancelled = threading.Event()
     engine = Engine(process.engine_address(arguments))
     process.run(ProviderServicer(registry, VERSION, environ, cancelled, engine), cancelled)

@@ -22,8 +22,8 @@ from donvi.plugin.process import Servicer
 from donvi.plugin.proto import plugin_pb2, provider_pb2
 from donvi.plugin.status import code_of, fail, fail_partially
 from donvi.plugin.wire import decode, encode
-from donvi.provider.adapter import INCOMPLETE, Adapter, Partial
-from donvi.provider.services import Services
+from donvi.provider.adapter import INCOMPLETE, Adapter, Limits, Partial
+from donvi.provider.services import Clients, Services
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
@@ -61,13 +61,33 @@ def answered(method: M) -> M:
     return call  # type: ignore[return-value]
 
 
+class Shared:
+    """What the engines that one process serves have in common: connections by deployment, and free places."""
+
+    def __init__(self) -> None:
+        self.limits = Limits()
+        self._clients: dict[str, Clients] = {}
+        self._lock = threading.Lock()
+
+    def clients(self, deployment: str) -> Clients:
+        """Return the connections to the systems of a deployment, given as text."""
+        with self._lock:
+            return self._clients.setdefault(deployment, Clients())
+
+    def close(self) -> None:
+        """Close all connections."""
+        for clients in self._clients.values():
+            clients.close()
+
+
 class ProviderServicer(Servicer):
-    """One provider process.
+    """Serves one engine; where and what it is told meets no other one.
 
     :param registry: where handlers are found.
     :param environ: the environment that services see.
     :param cancelled: set by the engine's Cancel and by a signal.
     :param engine: where lines for a person go.
+    :param shared: in common with the servicers of other engines; closed by whoever made it.
     """
 
     def __init__(
@@ -77,12 +97,15 @@ class ProviderServicer(Servicer):
         environ: Mapping[str, str],
         cancelled: threading.Event,
         engine: Engine,
+        *,
+        shared: Shared | None = None,
     ) -> None:
         self.version = version
         self.environ = environ
         self.cancelled = cancelled
         self.engine = engine
-        self.adapter = Adapter(registry, self._services)
+        self._shared = shared
+        self.adapter = Adapter(registry, self._services, limits=shared.limits if shared else Limits())
         self._deployment_text = ""
         self._made: Services | None = None
         self._making = threading.Lock()
@@ -206,7 +229,8 @@ class ProviderServicer(Servicer):
         with self._making:
             if self._made is None:
                 text = self._deployment_text or text_from_environment(self.environ)
-                self._made = Services(parse(text), self.environ, self.cancelled)
+                clients = self._shared.clients(text) if self._shared else None
+                self._made = Services(parse(text), self.environ, self.cancelled, clients)
             return self._made
 
 

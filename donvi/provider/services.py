@@ -31,23 +31,56 @@ LAB_REMEDY = 'run `eval "$(uv run donvi lab env)"` first'
 CLOCK_VARIABLE = "DONVI_CLOCK"
 
 
+class Clients:
+    """What was opened, by name; the services of several engines may share one."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Make a client once, without holding up threads that want another one."""
+        with self._lock:
+            if name in self._made:
+                return cast("T", self._made[name])
+            making = self._making.setdefault(name, threading.Lock())
+        with making:
+            if name not in self._made:
+                self._made[name] = make()
+            return cast("T", self._made[name])
+
+    def close(self) -> None:
+        """Close every client that has something to close."""
+        with self._lock:
+            made, self._made = list(self._made.values()), {}
+        for client in made:
+            close = getattr(client, "close", None)
+            if close is not None:
+                close()
+
+
 class Services:
     """Lazily made clients of the real systems; every property may be used from any thread.
 
     :param deployment: where the systems are.
     :param environ: the process environment, injected for tests.
     :param cancelled: set when the person interrupted the run; long waits look at it.
+    :param clients: shared with services of the same deployment; closed by whoever made them.
     """
 
     def __init__(
-        self, deployment: Deployment, environ: Mapping[str, str] | None = None, cancelled: threading.Event | None = None
+        self,
+        deployment: Deployment,
+        environ: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
+        clients: Clients | None = None,
     ) -> None:
         self.deployment = deployment
         self.environ = os.environ if environ is None else environ
         self.cancelled = cancelled or threading.Event()
-        self._made: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self._making: dict[str, threading.Lock] = {}
+        self._shared = clients is not None
+        self._clients = clients or Clients()
 
     def clock(self) -> datetime:
         """Return the current time in UTC, or the one that ``DONVI_CLOCK`` (RFC 3339) injects."""
@@ -151,13 +184,9 @@ class Services:
         return self._once("kubernetes", make)
 
     def close(self) -> None:
-        """Close every client that was opened and has something to close."""
-        with self._lock:
-            made, self._made = list(self._made.values()), {}
-        for client in made:
-            close = getattr(client, "close", None)
-            if close is not None:
-                close()
+        """Close every client that was opened here and has something to close."""
+        if not self._shared:
+            self._clients.close()
 
     def _directory(self, role: str) -> Directory:
         from donvi.backends.directory import Directory
@@ -181,12 +210,4 @@ class Services:
         return value
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
-        """Make a client once, without holding up threads that want another one."""
-        with self._lock:
-            if name in self._made:
-                return cast("T", self._made[name])
-            making = self._making.setdefault(name, threading.Lock())
-        with making:
-            if name not in self._made:
-                self._made[name] = make()
-            return cast("T", self._made[name])
+        return self._clients.once(name, make)

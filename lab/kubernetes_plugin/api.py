@@ -60,15 +60,36 @@ class Settings:
 
 
 @dataclass
+class Connections:
+    """The connections of one process, by the settings of whoever needs one; each logs in once."""
+
+    environ: Mapping[str, str]
+    _clients: dict[Settings, Client] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def to(self, settings: Settings, cluster: kubeconfig.Cluster) -> Client:
+        """Return the connection to a cluster."""
+        with self._lock:
+            if settings not in self._clients:
+                credentials = Credentials(cluster, self.environ)
+                self._clients[settings] = Client(cluster.server, credentials, cluster.server_name)
+            return self._clients[settings]
+
+    def close(self) -> None:
+        """Close them all."""
+        for client in self._clients.values():
+            client.close()
+
+
+@dataclass
 class Api:
     """The API server of one provider; connects when it is first needed."""
 
     settings: Settings
-    environ: Mapping[str, str]
+    connections: Connections
     cancelled: threading.Event
     discovery: Discovery = field(init=False)
     _cluster: kubeconfig.Cluster | None = None
-    _client: Client | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -89,12 +110,7 @@ class Api:
     @property
     def client(self) -> Client:
         """The connection."""
-        cluster = self.cluster
-        with self._lock:
-            if self._client is None:
-                credentials = Credentials(cluster, self.environ)
-                self._client = Client(cluster.server, credentials, cluster.server_name)
-            return self._client
+        return self.connections.to(self.settings, self.cluster)
 
     @property
     def namespace(self) -> str:
@@ -152,8 +168,3 @@ class Api:
     def rest(self, kind: Kind) -> Rest:
         """Return where a kind's objects are."""
         return self.discovery.find(kind)
-
-    def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            self._client.close()

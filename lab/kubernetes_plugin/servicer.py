@@ -16,7 +16,7 @@ from donvi.plugin.proto import plugin_pb2, provider_pb2
 from donvi.plugin.status import code_of, fail, fail_partially
 from donvi.plugin.wire import decode, encode
 from lab.kubernetes_plugin import VERSION, kubeconfig, resources
-from lab.kubernetes_plugin.api import Api, Settings
+from lab.kubernetes_plugin.api import Api, Connections, Settings
 from lab.kubernetes_plugin.paths import written
 from lab.kubernetes_plugin.resources import Difference, Item, UnfinishedError
 
@@ -57,18 +57,19 @@ def answered(method: M) -> M:
 
 
 class KubernetesServicer(Servicer):
-    """One provider process.
+    """Serves one engine.
 
-    :param environ: the environment that credential plugins inherit.
+    :param connections: shared by the servicers of a process, with the environment that credential plugins inherit;
+        closed by whoever made it.
     :param cancelled: set by the engine's Cancel and by a signal; waits stop then.
     :param engine: where lines for a person go.
     """
 
-    def __init__(self, environ: Mapping[str, str], cancelled: threading.Event, engine: Engine) -> None:
-        self.environ = environ
+    def __init__(self, connections: Connections, cancelled: threading.Event, engine: Engine) -> None:
+        self.connections = connections
         self.cancelled = cancelled
         self.engine = engine
-        self.api = Api(Settings(), environ, cancelled)
+        self.api = Api(Settings(), connections, cancelled)
 
     @answered
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802 - names of the protocol
@@ -114,8 +115,8 @@ class KubernetesServicer(Servicer):
     @answered
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Remember where the cluster is; it is contacted when it is first needed."""
-        settings = Settings.read(request.variables, self.environ)
-        self.api = Api(settings, self.environ, self.cancelled)
+        settings = Settings.read(request.variables, self.connections.environ)
+        self.api = Api(settings, self.connections, self.cancelled)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
@@ -187,8 +188,7 @@ class KubernetesServicer(Servicer):
         return empty_pb2.Empty()
 
     def close(self) -> None:
-        """Close the connections."""
-        self.api.close()
+        """Nothing is open here but what is shared."""
 
     def _item(self, request: Any) -> Item:
         urn = request.urn
