@@ -35,70 +35,9 @@ PILOTS = 5
 
 CLASSES = {"phường": "large", "xã": "medium", "đặc khu": "small"}
 POSTS = ("chairperson", "vice-chairperson", "office-chief", "clerk", "counter-officer", "it-officer")
-FAMILIES = [
-    "Nguyễn",
-    "Trần",
-    "Lê",
-    "Phạm",
-    "Hoàng",
-    "Huỳnh",
-    "Phan",
-    "Vũ",
-    "Võ",
-    "Đặng",
-    "Bùi",
-    "Đỗ",
-    "Hồ",
-    "Ngô",
-    "Dương",
-    "Lý",
-    "Đào",
-    "Đoàn",
-    "Vương",
-    "Trịnh",
-]
-MIDDLES = [
-    "Văn",
-    "Thị",
-    "Hữu",
-    "Đức",
-    "Ngọc",
-    "Minh",
-    "Quốc",
-    "Thanh",
-    "Xuân",
-    "Thu",
-    "Hồng",
-    "Công",
-    "Đình",
-    "Bá",
-    "Gia",
-    "Kim",
-]
-GIVENS = [
-    "An",
-    "Bình",
-    "Chi",
-    "Dũng",
-    "Giang",
-    "Hà",
-    "Hải",
-    "Hạnh",
-    "Hiếu",
-    "Hòa",
-    "Hùng",
-    "Hương",
-    "Khánh",
-    "Lan",
-    "Linh",
-    "Long",
-    "Mai",
-    "Nam",
-    "Nga",
-    "Phúc",
-    "Quân",
-    "Sơn",
-]
+FAMILIES = ("Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Huỳnh", "Phan", "Vũ", "Võ", "Đặng", "Bùi", "Đỗ", "Ngô")
+MIDDLES = ("Văn", "Thị", "Hữu", "Đức", "Ngọc", "Minh", "Quốc", "Thanh", "Xuân", "Thu", "Hồng")
+GIVENS = ("An", "Bình", "Chi", "Dũng", "Giang", "Hà", "Hải", "Hạnh", "Hiếu", "Hòa", "Lan", "Long", "Mai", "Nam", "Sơn")
 
 
 def write(folder: Path, others: int = UNITS) -> Path:
