@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from donvi.errors import LockedError, UsageError
+from donvi.plugin import HOST_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -177,11 +178,21 @@ def _wait_for_orphans() -> None:
         time.sleep(0.2)
 
 
+def _driver(process: Path) -> str:
+    """Return the pid of the driver that started a provider for many engines, or nothing."""
+    mark = f"{HOST_VARIABLE}=".encode()
+    entries = (process / "environ").read_bytes().split(b"\0")
+    return next((entry.removeprefix(mark).decode() for entry in entries if entry.startswith(mark)), "")
+
+
 def _orphaned(process: Path) -> bool:
     try:
         if PROVIDER not in (process / "cmdline").read_bytes().split(b"\0"):
             return False
         parent = (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+        driver = _driver(process)
+        if driver:  # it serves the engines of a driver, whose child it is while that one lives
+            return driver != parent
         return (PROC / parent / "comm").read_text(encoding="utf-8").strip() != "pulumi"
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False

@@ -3,9 +3,9 @@
 Nothing of one engine can so reach another one: its address, its configuration and its Cancel meet its servicer only.
 What is costly (the interpreter, imports, connections) is shared.
 
-Whoever starts a plugin with :data:`VARIABLE` in its environment, and a pipe to standard input, asks line by line and is
-answered line by line, in JSON: ``open`` → ``{"port": 40123}``, ``close 40123`` → ``{}``. The end of standard input is
-the end of the process: it finishes what runs, for as long as :data:`~donvi.plugin.process.GRACE_SECONDS`.
+Whoever starts a plugin with :data:`~donvi.plugin.HOST_VARIABLE` in its environment, and a pipe to standard input, asks
+line by line and is answered line by line, in JSON: ``open`` → ``{"port": 40123}``, ``close 40123`` → ``{}``. The end of
+standard input is the end of the process: it finishes what runs, for as long as :data:`~donvi.plugin.GRACE_SECONDS`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import grpc  # type: ignore[import-untyped]
 
-from donvi.plugin import process
+from donvi.plugin import GRACE_SECONDS, HOST_VARIABLE, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
     from donvi.plugin.process import Closable
 
-VARIABLE: Final = "DONVI_PLUGIN_HOST"
 ENDING: Final = "seat-end"
 
 
 def wanted(environ: MutableMapping[str, str]) -> bool:
     """Say whether this process is to serve many engines; forgets the wish, so that no program started here has it."""
-    return bool(environ.pop(VARIABLE, ""))
+    return bool(environ.pop(HOST_VARIABLE, ""))
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Seat:
     def end(self) -> None:
         """Begin nothing new, finish what runs, close."""
         self.cancelled.set()
-        self.server.stop(process.GRACE_SECONDS).wait()
+        self.server.stop(GRACE_SECONDS).wait()
         self.servicer.close()
         self.threads.shutdown(wait=False)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc  # type: ignore[import-untyped]
 
+from donvi.plugin import GRACE_SECONDS
 from donvi.plugin.proto import provider_pb2_grpc
 from donvi.redaction import RedactingFormatter
 
@@ -28,9 +29,6 @@ log = logging.getLogger(__name__)
 
 THREADS = 64
 """More than the backends' limits together, so that a full backend never holds up another one."""
-
-GRACE_SECONDS = 20.0
-"""How long operations that run may take to finish after a signal or the engine's death."""
 
 BASE = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "USER"})
 """Variables that any program needs."""

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from donvi.errors import EngineError
-from donvi.plugin.hosting import VARIABLE
-from donvi.plugin.process import GRACE_SECONDS
+from donvi.plugin import GRACE_SECONDS, HOST_VARIABLE
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Host:
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self._command = list(command)
-        self._environ = {**environ, VARIABLE: str(os.getpid())}
+        self._environ = {**environ, HOST_VARIABLE: str(os.getpid())}
         self._folder = folder
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
