@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -32,7 +33,7 @@ Examples:
 
 `donvi preview --changed-since origin/main --markdown --detailed-exitcode` · the comment of a merge request
 
-`donvi preview --all --json > preview.json` · the whole, to approve by class
+`donvi preview --all --save approval.json` · then `donvi approve approval.json CLASS`, `donvi up --all --approved …`
 
 `donvi preview --all --shard 2/4` · the second of four jobs
 
@@ -42,9 +43,19 @@ Examples:
 Detailed = Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 3 when something would change.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the comment of a merge request.")]
 Full = Annotated[bool, typer.Option("--full", help="Print everything, however many lines it has.")]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", metavar="FILE", help="Write what was seen, to approve it: `donvi approve`.", show_default=False
+    ),
+]
 AnyFailures = Annotated[
     str, typer.Option("--max-failures", metavar="N|any", help="More failed previews than that end the run.")
 ]
+
+
+CHANGED = 3
+"""Exit code of a preview that would change something, where that was asked for."""
 
 
 class Previewed(msgspec.Struct, frozen=True):
@@ -73,6 +84,7 @@ def preview(
     detailed: Detailed = False,
     markdown: Markdown = False,
     full: Full = False,
+    save: Save = None,
     as_json: Json = False,
 ) -> None:
     """Say what would change, collapsed into classes; nothing is changed."""
@@ -98,38 +110,44 @@ def preview(
     from donvi.cli.fleet import session  # --help needs none of it
 
     outcome = session.begin(Operation.PREVIEW, asked, settings, session.Wish(quiet=as_json))
-    report = _report(outcome, changed_since)
+    report = _report(outcome)
+    if save is not None:
+        from donvi.fleet.approval import approval_of, write
+
+        write(approval_of(report), save)
     if as_json:
-        print_json(Previewed(outcome.seen if outcome else None, report))
+        print_json(Previewed(outcome.seen, report))
     else:
         _render(outcome, report, markdown=markdown, full=full)
-    code = outcome.exit_code if outcome else 0
+    code = outcome.exit_code
     if code == 0 and detailed and report.classes.changing:
-        code = 3
+        code = CHANGED
     if code:
         raise typer.Exit(code)
 
 
-def _report(outcome: Outcome | None, since: str) -> PreviewReport:
-    from donvi.fleet.classes import Classes, classify
+def _report(outcome: Outcome) -> PreviewReport:
+    from donvi.fleet.classes import classify
     from donvi.fleet.telling import PreviewReport
 
-    if outcome is None:
-        return PreviewReport(Classes((), {}), since=since)
-    seen = outcome.seen
-    names = {stack.stack: stack.name for stack in seen.stacks if stack.name}
+    seen, affected = outcome.seen, outcome.affected
+    stacks = seen.stacks if seen else ()
+    revision = seen.revision if seen else ""
+    told = " ".join(argument for argument in (seen.arguments if seen else ()) if argument != "--markdown")
     return PreviewReport(
         classes=classify(outcome.results, outcome.city),
-        names=names,
-        receipts=seen.tally[State.SKIPPED],
-        revision=seen.revision[:12] + ("+" if seen.revision.endswith("+") else ""),
-        since=since,
-        whole=f"donvi {' '.join(argument for argument in seen.arguments if argument != '--markdown')} --full",
-        seconds=round(((seen.ended or seen.begun) - seen.begun).total_seconds(), 1),
+        names={stack.stack: stack.name for stack in stacks if stack.name},
+        unaffected=len(affected.unaffected) if affected else 0,
+        proof=affected.proof if affected else "",
+        receipts=seen.tally[State.SKIPPED] if seen else 0,
+        revision=revision[:12] + ("+" if revision.endswith("+") else ""),
+        since=affected.since[:12] if affected else "",
+        whole=f"donvi {told} --full",
+        seconds=round((seen.ended - seen.begun).total_seconds(), 1) if seen and seen.ended else 0.0,
     )
 
 
-def _render(outcome: Outcome | None, report: PreviewReport, *, markdown: bool, full: bool) -> None:
+def _render(outcome: Outcome, report: PreviewReport, *, markdown: bool, full: bool) -> None:
     if markdown:
         from donvi.fleet.markdown import markdown as comment
 
@@ -139,18 +157,18 @@ def _render(outcome: Outcome | None, report: PreviewReport, *, markdown: bool, f
     from donvi.fleet.screen import HEIGHT, screen
 
     out = console()
-    if report.stacks or outcome is None:
-        out.print(screen(report, height=None if full else HEIGHT, width=out.width))
-    if outcome is not None:
-        out.print()
-        for line, style in _unpreviewed(outcome):
-            out.print(line, style=style, soft_wrap=True)
-        out.print(summary.closing(outcome.seen), style="dim", soft_wrap=True)
+    out.print(screen(report, height=None if full else HEIGHT, width=out.width))
+    if outcome.seen is None:
+        return
+    out.print()
+    for line, style in _unpreviewed(outcome, outcome.seen):
+        out.print(line, style=style, soft_wrap=True)
+    out.print(summary.closing(outcome.seen), style="dim", soft_wrap=True)
 
 
-def _unpreviewed(outcome: Outcome) -> list[tuple[str, str]]:
+def _unpreviewed(outcome: Outcome, seen: Picture) -> list[tuple[str, str]]:
     """Return what kept a stack from being previewed at all; what the engine said is in the classes."""
     from donvi.cli.fleet import summary
 
     previewed = {result.stack for result in outcome.results}
-    return summary.failure_lines(stack for stack in outcome.seen.stacks if stack.stack not in previewed)
+    return summary.failure_lines(stack for stack in seen.stacks if stack.stack not in previewed)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from donvi.fleet.select import Target
     from donvi.fleet.work import StackWork
 
-CHANGED, REFUSED, FAILED, HALTED, LOCKED = 3, 4, 5, 6, 7
+REFUSED, FAILED, HALTED, LOCKED = 4, 5, 6, 7
 
 
 @dataclass

@@ -173,8 +173,8 @@ class StackWork:
                 self.runner.make(stack)
         except DonviError as error:
             return Ended(stack, State.FAILED, datetime.now(UTC), failure=failure_of(error))
-        if (objection := self._objection(stack)) is not None:
-            return Ended(stack, State.FAILED, datetime.now(UTC), failure=objection)
+        if (ended := self._unapproved(stack)) is not None:
+            return ended
         refresh = self.settings.refresh or bool(healed)
         options = Options(refresh=refresh, policy=self.settings.policy)
         result = self.runner.run(self.operation, stack, options, on_step=self._step, cancelled=self.stop.cancelled)
@@ -188,12 +188,16 @@ class StackWork:
         asked = self.known is not None and self.settings.receipts and not healed and not self.settings.refresh
         return self.known.proof(stack) if asked and self.known is not None else ""
 
-    def _objection(self, stack: str) -> Failure | None:
+    def _unapproved(self, stack: str) -> Ended | None:
+        """Say how a stack ends whose preview isn't what was approved; ``None`` when it may go on."""
         if self.approval is None or self.operation is not Operation.UP:
             return None
         options = Options(refresh=self.settings.refresh, policy=self.settings.policy)
         preview = self.runner.run(Operation.PREVIEW, stack, options, cancelled=self.stop.cancelled)
-        return preview.failure or self.approval.objection(preview)
+        if preview.failure is not None:
+            return ended_of(preview)
+        objection = self.approval.objection(preview)
+        return objection and Ended(stack, State.FAILED, datetime.now(UTC), failure=objection)
 
     def _heal(self, stack: str) -> str:
         """Remove what a dead run left of this stack, with proof; says what was done, empty when nothing was.

@@ -62,8 +62,8 @@ def test_a_preview_says_the_same_change_once_and_changes_nothing(fleet: Fleet) -
     shown = fleet.donvi("preview", *CODES, "--detailed-exitcode", code=3)
     assert "3 change" in shown.stdout
     assert fleet.things() == set()
-    report = json.loads(fleet.donvi("preview", *CODES, "--json").stdout)
-    assert len(report["report"]["classes"]["classes"]) == 1, "three units, one class"
+    report = json.loads(fleet.donvi("preview", CODES[0], CODES[2], "--json").stdout)["report"]
+    assert [one["stacks"] for one in report["classes"]["classes"]] == [[UNITS[0], UNITS[2]]], "two units, one class"
     assert "<!-- donvi preview -->" in fleet.donvi("preview", CODES[0], "--markdown").stdout
 
     fleet.donvi("up", *CODES)

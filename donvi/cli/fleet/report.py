@@ -12,27 +12,30 @@ if TYPE_CHECKING:
     from donvi.cli.fleet.session import Outcome
 
 
-def finish(outcome: Outcome | None, *, as_json: bool) -> None:
-    """Print what a run came to and exit with its code; no run is nothing to do.
+def finish(outcome: Outcome, *, as_json: bool) -> None:
+    """Print what a command came to and exit with its code; no run is nothing to do.
 
     :raises Exit: the code isn't 0.
     """
-    if outcome is None:
-        nothing(as_json=as_json)
-        return
     if as_json:
         print_json(outcome.seen)
+    elif outcome.seen is None:
+        console().print("Nothing to do: no stack matches.")
     else:
         from donvi.cli.fleet import summary
 
         summary.render(console(), outcome.seen)
+    if not as_json:
+        for line in beside(outcome):
+            console().print(line, soft_wrap=True)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
 
 
-def nothing(*, as_json: bool) -> None:
-    """Say that no stack was to be run."""
-    if as_json:
-        print_json(None)
-    else:
-        console().print("Nothing to do: no stack matches.")
+def beside(outcome: Outcome) -> list[str]:
+    """Return what a difference to a revision says of stacks that were not run."""
+    if outcome.affected is None:
+        return []
+    lines = [f"{len(outcome.affected.unaffected)} unaffected, proved by: {outcome.affected.proof}"]
+    gone = outcome.affected.gone
+    return [*lines, f"no longer in the city, destroy them from the old revision: {', '.join(gone)}"] if gone else lines

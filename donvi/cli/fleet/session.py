@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
+    from donvi.fleet.affected import Affected
     from donvi.fleet.journal import Journal
     from donvi.fleet.model import Result
     from donvi.fleet.work import Approval, Listener, Runner
@@ -45,15 +46,18 @@ REASONS = 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to.
+    """What a command came to.
 
+    :param seen: the run; ``None`` when no stack was selected and nothing was run.
     :param results: what the engine said of each stack that was run, in order of the stacks.
+    :param affected: what the difference to a revision touches, where that was asked.
     """
 
     exit_code: int
-    seen: Picture
+    seen: Picture | None
     results: tuple[Result, ...]
     city: City
+    affected: Affected | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,10 @@ class Wish:
 
     quiet: bool = False
     confirm: int | None = None
-    approval: Approval | None = None
 
 
-def begin(
-    operation: Operation, asked: Selection, settings: Settings, wish: Wish, *, waves: bool = False
-) -> Outcome | None:
-    """Select, lease, run; ``None`` when the selection holds no stack.
+def begin(operation: Operation, asked: Selection, settings: Settings, wish: Wish, *, waves: bool = False) -> Outcome:
+    """Select, lease, run.
 
     :raises UsageError: nothing was selected, a name is unknown or ambiguous, or nobody confirmed deletions.
     :raises LockedError: somebody else works on one of the stacks; nothing was run.
@@ -79,9 +80,10 @@ def begin(
     if asked.empty:
         raise nothing_selected()
     city, where = load_city(), places(os.environ)
-    targets = choose(city, asked, _facts(city, where, asked, operation))
+    affected = _affected(city, asked.changed_since) if asked.changed_since else None
+    targets = choose(city, asked, _facts(where, asked, operation, affected))
     if not targets:
-        return None
+        return Outcome(0, None, (), city, affected)
     run = journal.new_id()
     owner = owners.myself(run)
     head = Head(
@@ -92,18 +94,19 @@ def begin(
         arguments=tuple(redact(argument) for argument in sys.argv[1:]),
         revision=_revision(),
         selection=asked,
-        settings=msgspec.structs.replace(settings, waves=plan(targets) if waves else ()),
+        settings=msgspec.structs.replace(settings, waves=_waves(targets) if waves else ()),
         targets=targets,
     )
     leases, taken = _lease(where, operation, owner, targets)
     try:
-        return _drive(city, head, journal.begin(where, head), wish, leases=leases, suspect=taken)
+        done = _drive(city, head, journal.begin(where, head), wish, leases=leases, suspect=taken)
+        return replace(done, affected=affected)
     finally:
         _give_up(leases)
 
 
-def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Outcome | None:
-    """Resume a run: only what is unstarted, failed or interrupted; ``None`` when nothing is left.
+def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Outcome:
+    """Resume a run: only what is unstarted, failed or interrupted.
 
     :param query: a run's id or part of it; empty for the newest that isn't finished.
     :param change: gives the run's settings as they shall be from now on.
@@ -113,7 +116,7 @@ def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Out
     city, where, here = load_city(), places(os.environ), owners.myself("")
     run = journal.find_run(where, query) if query else _newest_unfinished(where, here)
     if not run:
-        return None
+        return Outcome(0, None, (), city)
     story = journal.read(where.runs / run)
     before = picture(story, here)
     if before.state in {RunState.RUNNING, RunState.ELSEWHERE}:
@@ -122,7 +125,7 @@ def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Out
             hint=owners.remedy(before.owner, here),
         )
     if not before.unfinished:
-        return None
+        return Outcome(0, None, (), city)
     head = msgspec.structs.replace(story.head, settings=change(story.head.settings))
     owner = owners.myself(run)
     pending = [target for target in head.targets if target.stack in {stack.stack for stack in before.unfinished}]
@@ -177,7 +180,7 @@ def _drive(
                 stop=stop,
                 listener=listener,
                 leases=leases,
-                approval=wish.approval,
+                approval=_approval(head.settings.approved),
                 suspect=suspect,
             )
             drive = Drive(head, work, probe, _confirmer(listener, wish), before)
@@ -212,6 +215,12 @@ def _confirmer(listener: Listener, wish: Wish) -> Callable[[limits.Removal], Non
     return confirm
 
 
+def _waves(targets: Iterable[Target]) -> tuple[tuple[str, ...], ...]:
+    """Return the waves, none where all stacks are one: nothing lies between then."""
+    waves = plan(targets)
+    return waves if len(waves) > 1 else ()
+
+
 def _lease(
     where: Places, operation: Operation, owner: owners.Owner, targets: Iterable[Target]
 ) -> tuple[Leases | None, set[str]]:
@@ -228,10 +237,9 @@ def _give_up(leases: Leases | None) -> None:
         leases.close()
 
 
-def _facts(city: City, where: Places, asked: Selection, operation: Operation) -> Facts:
+def _facts(where: Places, asked: Selection, operation: Operation, affected: Affected | None) -> Facts:
     failed = _last_failed(where, operation) if asked.failed else frozenset()
-    changed = _changed(city, asked.changed_since) if asked.changed_since else frozenset()
-    return Facts(failed=failed, changed=changed)
+    return Facts(failed=failed, changed=frozenset(affected.stacks if affected else ()))
 
 
 def _last_failed(where: Places, operation: Operation) -> frozenset[str]:
@@ -247,8 +255,20 @@ def _last_failed(where: Places, operation: Operation) -> frozenset[str]:
     raise UsageError(f"there was no run of {operation.value} yet", hint="`donvi runs` lists the runs there were")
 
 
-def _changed(city: City, revision: str) -> frozenset[str]:
-    raise UsageError(f"what changed since {revision} in {city.path} can't be told yet", hint="name the units")
+def _affected(city: City, revision: str) -> Affected:
+    """Return what the difference between the working tree and a revision touches."""
+    from donvi.fleet.affected import affected  # reads all code that stacks run
+
+    return affected(city, REPOSITORY, revision)
+
+
+def _approval(file: str) -> Approval | None:
+    """Return what was approved, ``None`` where nothing need be."""
+    if not file:
+        return None
+    from donvi.fleet.approval import read
+
+    return read(Path(file))
 
 
 def _newest_unfinished(where: Places, here: owners.Owner) -> str:
