@@ -147,11 +147,16 @@ class Looker:
         place.services.plays.collecting = True
         noted: list[_Item] = []
         with ThreadPoolExecutor(THREADS, thread_name_prefix="judge") as pool:
-            for item, found in zip(place.items, pool.map(lambda item: _judged(place, item), place.items), strict=True):
-                if found is None:
-                    noted.append(item)
-                else:
-                    results[_key(item)] = found
+            answers = pool.map(lambda item: _judged(place, item), place.items)
+            try:
+                for item, found in zip(place.items, answers, strict=True):
+                    if found is None:
+                        noted.append(item)
+                    else:
+                        results[_key(item)] = found
+            except BaseException:
+                place.services.cancelled.set()  # what waits begins nothing any more
+                raise
         self._seconds["judge"] += time.monotonic() - begun
         if noted:
             on_phase(f"checking {len(noted)} machines")
