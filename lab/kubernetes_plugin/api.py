@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lab.kubernetes_plugin import kubeconfig
-from lab.kubernetes_plugin.client import APPLY, Answer, Client
-from lab.kubernetes_plugin.credentials import Credentials
+from lab.kubernetes_plugin.answers import APPLY, Answer
 from lab.kubernetes_plugin.deadline import READ_SECONDS, Deadline
 from lab.kubernetes_plugin.difference import Mutable
 from lab.kubernetes_plugin.errors import NOT_FOUND, ApiError
@@ -18,6 +17,7 @@ from lab.kubernetes_plugin.values import text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lab.kubernetes_plugin.client import Client
     from lab.kubernetes_plugin.kinds import Kind, Rest
 
 PREFIX = "kubernetes:config:"
@@ -69,6 +69,9 @@ class Connections:
 
     def to(self, settings: Settings, cluster: kubeconfig.Cluster) -> Client:
         """Return the connection to a cluster."""
+        from lab.kubernetes_plugin.client import Client  # a run without changes needs no HTTP library
+        from lab.kubernetes_plugin.credentials import Credentials
+
         with self._lock:
             if settings not in self._clients:
                 credentials = Credentials(cluster, self.environ)

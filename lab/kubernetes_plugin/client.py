@@ -17,6 +17,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from donvi.errors import PermissionDeniedError, UnreachableError
+from lab.kubernetes_plugin.answers import JSON_TYPE, Answer
 from lab.kubernetes_plugin.errors import TOO_MANY, ApiError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from lab.kubernetes_plugin.credentials import Credentials, Session
     from lab.kubernetes_plugin.deadline import Deadline
 
-APPLY = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
-JSON_TYPE = "application/json"
 UNAUTHENTICATED = 401
 OK = 200
 BUSY = frozenset({TOO_MANY, 502, 503, 504})
@@ -37,14 +35,6 @@ FIRST_PATIENCE_SECONDS = 15.0
 """How long to wait for a server that never answered this process: its address may be wrong."""
 LONGEST_PAUSE_SECONDS = 3.0
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the API server said, and what it warned of."""
-
-    body: Any
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from donvi.errors import BackendError
 from lab.kubernetes_plugin import drift, ownership, waiting
-from lab.kubernetes_plugin.client import JSON_PATCH, Answer
+from lab.kubernetes_plugin.answers import JSON_PATCH, Answer
 from lab.kubernetes_plugin.deadline import READ_SECONDS
 from lab.kubernetes_plugin.errors import (
     CONFLICT,

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from donvi.plugin.wire import Properties
+    from lab.kubernetes_plugin.answers import Answer
     from lab.kubernetes_plugin.api import Api
-    from lab.kubernetes_plugin.client import Answer
     from lab.kubernetes_plugin.deadline import Deadline
     from lab.kubernetes_plugin.kinds import Kind
 

@@ -42,3 +42,8 @@ def test_a_plugin_process_doesnt_load_the_sdk_for_programs(module: str) -> None:
 @pytest.mark.parametrize(("first", "second"), [(OURS, SDK), (SDK, OURS)])
 def test_a_message_has_one_class_by_either_name_whichever_is_loaded_first(first: str, second: str) -> None:
     run(SHARED.format(first=first, second=second))
+
+
+def test_the_kubernetes_plugin_loads_no_http_library_before_the_api_is_asked() -> None:
+    loaded = run("import sys, lab.kubernetes_plugin.__main__; print({'urllib3', 'http.client'} & set(sys.modules))")
+    assert loaded.strip() == "set()", "a run without changes asks the API nothing"
