@@ -12,13 +12,17 @@ import msgspec
 from donvi.fleet import owners
 from donvi.fleet.model import Failure, Operation  # noqa: TC001
 from donvi.fleet.owners import Owner  # noqa: TC001
-from donvi.fleet.records import UNFINISHED, Begun, Ended, Judged, State, WaveBegun
+from donvi.fleet.records import UNFINISHED, Begun, Ended, Judged, State, Touched, WaveBegun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from donvi.fleet.journal import Story
     from donvi.fleet.records import Head
+
+
+HOLDERS = ("pulumi:", "donvi:component:")
+"""Types that are nothing of their own: they only hold others."""
 
 
 class RunState(StrEnum):
@@ -57,6 +61,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     :param gates: what every gate decided, the last one per wave.
     :param at_wave: the wave that began last, 0 before the first.
+    :param systems: resources that were touched, or in a preview would be, by the system that holds them.
     """
 
     id: str
@@ -73,6 +78,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     waves: int
     stacks: tuple[StackStory, ...]
     gates: tuple[Judged, ...]
+    systems: dict[str, int] = {}
 
     @property
     def tally(self) -> Counter[State]:
@@ -109,6 +115,7 @@ def picture(story: Story, here: Owner) -> Picture:
         waves=len(story.head.settings.waves),
         stacks=tuple(_stacks(story, alive=alive)),
         gates=tuple({record.wave: record for record in story.records if isinstance(record, Judged)}.values()),
+        systems=dict(sorted(Counter(_touched(story)).items())),
     )
 
 
@@ -125,6 +132,22 @@ def failed_stacks(shown: Picture) -> frozenset[str]:
 def wave_numbers(head: Head) -> dict[str, int]:
     """Return the wave of each stack, from 1; empty without waves."""
     return {stack: number for number, wave in enumerate(head.settings.waves, start=1) for stack in wave}
+
+
+def system_of(kind: str) -> str:
+    """Return the system that holds a resource of this type: ``directory``, ``mail``, ``vault`` …, ``kubernetes``."""
+    package, _, rest = kind.partition(":")
+    return rest.partition(":")[0].partition("/")[0] if package == "donvi" else package
+
+
+def _touched(story: Story) -> Iterable[str]:
+    """Yield the system of every resource touched, each resource once."""
+    kinds = {
+        (record.stack, record.name, record.kind)
+        for record in story.records
+        if isinstance(record, Touched) and record.state == "done"
+    }
+    return (system_of(kind) for _, _, kind in kinds if not kind.startswith(HOLDERS))
 
 
 def _stacks(story: Story, *, alive: bool) -> Iterable[StackStory]:

@@ -38,6 +38,8 @@ def render(out: Console, seen: Picture) -> None:
     else:
         for stack in seen.stacks:
             out.print(_one(seen.operation, stack), style=STYLES[stack.state], soft_wrap=True)
+    if seen.systems:
+        out.print(system_line(seen), soft_wrap=True)
     for line, style in (*failure_lines(seen.stacks), *gate_lines(seen)):
         out.print(line, style=style, soft_wrap=True)
     out.print(closing(seen), style="bold" if seen.state is RunState.DONE else "bold red", soft_wrap=True)
@@ -64,6 +66,12 @@ def locality_table(seen: Picture) -> Table:
         table.add_section()
         table.add_row("total", *(str(seen.tally[state]) for state in states), style="bold")
     return table
+
+
+def system_line(seen: Picture) -> str:
+    """Return how many resources were touched on which system."""
+    told = ", ".join(f"{system} {count}" for system, count in seen.systems.items())
+    return f"{_word(seen.operation, State.DONE)} by system: {told}"
 
 
 def failure_lines(stacks: Iterable[StackStory]) -> list[tuple[str, str]]:

@@ -73,6 +73,20 @@ def test_every_state_of_a_stack_is_told(tmp_path: Path) -> None:
     assert failed_stacks(seen) == {STACKS[1]}
 
 
+def test_what_was_touched_is_counted_by_system_each_resource_once(tmp_path: Path) -> None:
+    log = journal.begin(Places(tmp_path), head())
+    for op, kind, name, state in (
+        ("create", "donvi:directory:Account", "a", "done"),
+        ("create", "donvi:directory:Account", "b", "failed"),
+        ("create-replacement", "kubernetes:core/v1:Namespace", "n", "done"),
+        ("delete-replaced", "kubernetes:core/v1:Namespace", "n", "done"),
+        ("create", "donvi:component:Accounts", "accounts", "done"),
+        ("create", "pulumi:pulumi:Stack", "s", "done"),
+    ):
+        log.write(Touched("platform", op, kind, name, state, NOW), keep=False)
+    assert picture(journal.read(log.folder), owners.myself("r")).systems == {"directory": 1, "kubernetes": 1}
+
+
 def test_what_a_dead_driver_had_begun_is_interrupted(tmp_path: Path) -> None:
     log = journal.begin(Places(tmp_path), head(dead()))
     log.write(Begun("platform", NOW))
