@@ -139,11 +139,12 @@ class Host:
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None  # noqa: S101 - started with a pipe
-        for line in process.stderr:
-            text = redact(line.decode(errors="replace").strip())
-            if text:
-                self._said.append(text)
-                log.warning("%s: %s", self.name, text)
+        with process.stderr as lines:
+            for line in lines:
+                text = redact(line.decode(errors="replace").strip())
+                if text:
+                    self._said.append(text)
+                    log.warning("%s: %s", self.name, text)
 
     def _ask(self, process: subprocess.Popen[bytes], command: str) -> dict[str, Any]:
         assert process.stdin is not None  # noqa: S101 - started with a pipe

@@ -173,6 +173,7 @@ def _printed(engine: str) -> Iterator[None]:
     os.close(writer)
     teller = threading.Thread(target=_tell, args=(reader, engine), daemon=True)
     teller.start()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         yield
     finally:

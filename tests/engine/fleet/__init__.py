@@ -1,0 +1,1 @@
+"""The fast runner on a project of toys: real engine, real attached processes."""
