@@ -61,7 +61,7 @@ class Leases:
             others = [held for stack in wanted if (held := self._held(stack)) is not None]
             living = [held for held in others if not held.proof]
             if living:
-                raise _refusal(living, self.owner)
+                raise refusal(living, self.owner)
             self._write_owner()
             for held in others:
                 self._path(held.stack).unlink()
@@ -133,7 +133,8 @@ def _read(path: Path) -> Owner | None:
         raise UsageError(f"{path} is no lease: {error}", hint="look at it and remove it by hand") from None
 
 
-def _refusal(living: Sequence[Held], here: Owner) -> LockedError:
+def refusal(living: Sequence[Held], here: Owner) -> LockedError:
+    """Return the error for stacks that somebody holds who isn't proven dead."""
     first = living[0]
     stacks = [held.stack for held in living if held.owner == first.owner]
     others = len(living) - len(stacks)

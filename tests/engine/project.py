@@ -39,10 +39,12 @@ class Project:
     """One project folder with one stack ``toy``.
 
     :param variables: what the engine and, by the allow-list, the provider see besides PATH and HOME.
+    :param backend: URL of the state, files of the project unless given.
     """
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
+    backend: str = ""
     plugin: Path = ROOT / "tests/engine/toy/plugin"
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -75,7 +77,7 @@ class Project:
             "PATH": tool_path(),
             "HOME": str(self.folder),
             "PULUMI_HOME": str(self.folder / ".pulumi"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
+            "PULUMI_BACKEND_URL": self.backend or f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "toy-passphrase",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
