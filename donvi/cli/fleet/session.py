@@ -17,7 +17,7 @@ from donvi.errors import LockedError, UsageError, VerificationError
 from donvi.fleet import journal, limits, owners
 from donvi.fleet.drive import Drive
 from donvi.fleet.gates import Health
-from donvi.fleet.leases import Leases
+from donvi.fleet.leasing import Leasing, leases_of, on_lost
 from donvi.fleet.model import Operation
 from donvi.fleet.places import Places, places
 from donvi.fleet.plain import PlainRunner
@@ -145,14 +145,14 @@ def runner() -> Runner:
 
 
 def probe(code: str, cancelled: threading.Event) -> Health:
-    """Ask the real systems whether a unit is open."""
+    """Ask the real systems whether a unit is open, as far as its machines are in this lab."""
     from donvi.verify import verify
 
     try:
         verdict = verify(code, cancelled=cancelled)
     except VerificationError as error:
         return Health(open=False, reason=redact(error.message))
-    if verdict.open:
+    if verdict.sound:
         return Health(open=True)
     told = [f"{check.system}: {check.title}: {check.message}" for check, _ in verdict.reasons()]
     more = f"; and {len(told) - REASONS} other reasons" if len(told) > REASONS else ""
@@ -165,11 +165,12 @@ def _drive(
     log: Journal,
     wish: Wish,
     *,
-    leases: Leases | None,
+    leases: Leasing | None,
     suspect: set[str],
     before: Picture | None = None,
 ) -> Outcome:
     stop = Stop()
+    on_lost(leases, lambda: stop.end("another driver may take these stacks over: the leases can't be held"))
     try:
         with board(quiet=wish.quiet) as listener, stop.on_signals(lambda number: _signalled(listener, number)):
             work = StackWork(
@@ -223,16 +224,16 @@ def _waves(targets: Iterable[Target]) -> tuple[tuple[str, ...], ...]:
 
 def _lease(
     where: Places, operation: Operation, owner: owners.Owner, targets: Iterable[Target]
-) -> tuple[Leases | None, set[str]]:
+) -> tuple[Leasing | None, set[str]]:
     """Take the leases of all stacks; returns them and the stacks whose last owner is dead."""
     if operation is Operation.PREVIEW:
         return None, set()
-    leases = Leases(where.leases, owner)
+    leases = leases_of(os.environ, where, owner)
     taken = leases.take(target.stack for target in targets)
     return leases, {held.stack for held in taken}
 
 
-def _give_up(leases: Leases | None) -> None:
+def _give_up(leases: Leasing | None) -> None:
     if leases is not None:
         leases.close()
 
