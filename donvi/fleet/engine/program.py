@@ -6,38 +6,43 @@ program prints and how it fails is told as the official Python host tells it.
 
 from __future__ import annotations
 
-import asyncio
+import _thread
+import ast
 import contextlib
 import json
-import logging
 import os
 import queue
-import runpy
 import shutil
 import sys
 import threading
-import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc  # type: ignore[import-untyped]
-import pulumi
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import proto
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, language_pb2_grpc, plugin_pb2
 
+from donvi.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import CodeType
 
 THREADS = 4
+SCRIPT = "pulumi-language-python-exec"
+SHOWN = 32
+"""Exit code by which the script says that it told the person what is wrong."""
+ENDED = "__donvi_ended__"
 _OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.so_reuseport", 0)]
 _PLUGIN_FILE = "*/pulumi-plugin.json"
 
 
-def serve(announce: Callable[[int], None]) -> None:
-    """Serve one engine until this process is killed; programs run in this thread.
+def serve(code: CodeType, announce: Callable[[int], None]) -> None:
+    """Serve one engine until this process is killed.
 
+    :param code: the official script, compiled.
     :param announce: told the port.
     """
     jobs: queue.SimpleQueue[tuple[Any, str, Future[Any]]] = queue.SimpleQueue()
@@ -49,13 +54,13 @@ def serve(announce: Callable[[int], None]) -> None:
     while True:
         request, engine, answer = jobs.get()
         try:
-            answer.set_result(run(request, engine))
+            answer.set_result(run(code, request, engine))
         except BaseException as error:  # noqa: BLE001 - the engine gets it as the call's error
             answer.set_exception(error)
 
 
 class Language(language_pb2_grpc.LanguageRuntimeServicer):
-    """Answers an engine; ``Run`` is handed to the main thread, where a program expects to be.
+    """Answers an engine; ``Run`` is handed to the main thread.
 
     :param jobs: requests with the engine's address and where the answer goes.
     """
@@ -104,63 +109,73 @@ def required() -> Iterator[dict[str, str]]:
                 yield {**found, "version": f"v{version.removeprefix('v')}"} if version else found
 
 
-def run(request: Any, engine: str) -> Any:
-    """Run a program to its end, in this thread, and return the answer to the engine."""
-    _configure(request, engine)
-    sys.argv = [request.program, *request.args]
-    os.chdir(request.pwd)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # futures that nobody awaits are the SDK's way
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    threads = ThreadPoolExecutor(max(request.parallel, 1) * 4)
-    loop.set_default_executor(threads)
-    try:
-        with _printed(engine):
-            return _outcome(loop, request.program)
-    finally:
-        threads.shutdown(wait=True)
-        loop.close()
+def official() -> Path:
+    """Return the script by which the official language host runs a program.
+
+    :raises UsageError: it isn't on PATH.
+    """
+    found = shutil.which(SCRIPT)
+    if found is None:
+        raise UsageError(f"{SCRIPT} is not on PATH", hint="it lies beside pulumi-language-python")
+    return Path(found)
 
 
-def _configure(request: Any, engine: str) -> None:
-    pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
-    pulumi.runtime.configure(
-        pulumi.runtime.Settings(
-            project=request.project,
-            stack=request.stack,
-            monitor=request.monitor_address,
-            engine=engine,
-            parallel=request.parallel,
-            dry_run=request.dryRun,
-            organization=request.organization,
-            root_directory=request.info.root_directory,
-        )
-    )
+def compiled(script: Path) -> CodeType:
+    """Compile the script so that it says how it ended instead of leaving its process.
+
+    Its text, lines and name stay: the engine records them with every resource.
+    """
+    tree = ast.parse(script.read_bytes(), filename=str(script))
+    handler = ast.parse(f"try:\n    pass\nexcept BaseException as _left:\n    {ENDED}(_left)\nelse:\n    {ENDED}(None)")
+    (guard,) = handler.body
+    assert isinstance(guard, ast.Try)  # noqa: S101 - it is what was parsed
+    guard.body, tree.body = tree.body, [guard]
+    return compile(tree, str(script), "exec")
 
 
-def _outcome(loop: asyncio.AbstractEventLoop, program: str) -> Any:
-    try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__")))
-    except pulumi.RunError as error:
-        pulumi.log.error(str(error))
-        return proto.RunResponse(error="program exited with non-zero exit code: 1")
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else int(left.code is not None)
-        return proto.RunResponse(error=f"program exited with non-zero exit code: {code}" if code else "")
-    except Exception:  # noqa: BLE001 - whatever a program raises is shown
-        pulumi.log.error(f"Program failed with an unhandled exception:\n{_trace(program)}")
+def run(code: CodeType, request: Any, engine: str) -> Any:
+    """Run a program to its end as the official language host does, and return the answer to the engine.
+
+    It runs at the very bottom of a thread, so that not one frame of ours is in the traces that the engine records.
+    """
+    left: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    sys.argv = [code.co_filename, *arguments(request, engine)]
+    sys.path[0] = str(Path(code.co_filename).parent)
+    os.environ["PULUMI_CONFIG"] = json.dumps(dict(request.config))
+    os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(list(request.configSecretKeys))
+    scope = {"__name__": "__main__", "__file__": code.co_filename, "__builtins__": __builtins__, ENDED: left.put}
+    with _printed(engine):
+        _thread.start_new_thread(exec, (code, scope))
+        error = left.get()
+    return answer(error)
+
+
+def arguments(request: Any, engine: str) -> list[str]:
+    """Return the script's command line."""
+    named = {
+        "monitor": request.monitor_address,
+        "engine": engine,
+        "project": request.project,
+        "stack": request.stack,
+        "pwd": request.pwd,
+        "dry_run": str(request.dryRun).lower(),
+        "parallel": str(request.parallel),
+        "organization": request.organization,
+    }
+    line = [part for name, value in named.items() if value for part in (f"--{name}", value)]
+    return [*line, request.program or ".", *request.args]
+
+
+def answer(error: BaseException | None) -> Any:
+    """Return what the engine is told of how the script ended."""
+    if error is None:
+        return proto.RunResponse()
+    if not isinstance(error, SystemExit):
+        return proto.RunResponse(error=f"program exited unexpectedly: {type(error).__name__}: {error}")
+    code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    if code == SHOWN:
         return proto.RunResponse(bail=True)
-    return proto.RunResponse()
-
-
-def _trace(program: str) -> str:
-    """Return the traceback from the program's own first line on."""
-    main = str(Path(program, "__main__.py").resolve() if Path(program).is_dir() else Path(program).resolve())
-    frames = traceback.extract_tb(sys.exc_info()[2])
-    for index, frame in enumerate(frames):
-        if str(Path(frame.filename).resolve()) == main:
-            return traceback.format_exc(limit=index - len(frames))
-    return traceback.format_exc()
+    return proto.RunResponse(error=f"program exited with non-zero exit code: {code}" if code else "")
 
 
 @contextlib.contextmanager
