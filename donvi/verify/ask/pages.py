@@ -73,7 +73,7 @@ def ask_gateway(context: Context) -> dict[str, PageAnswer]:
     :raises InconclusiveError: the router can't be reached.
     """
     addresses = {record.name: record.values[0] for record in context.tenancy.dns if record.type == "A"}
-    asked = {}
+    asked: dict[str, dict[str, Any]] = {}
     for app in context.tenancy.apps:
         if app.host in addresses:
             page = {"kind": "page", "host": app.host, "path": "/", "address": addresses[app.host]}
