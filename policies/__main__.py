@@ -10,6 +10,7 @@ _HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if entry == "" or Path(entry).resolve() != _HERE)]
 
 from donvi.errors import DonviError  # noqa: E402
+from donvi.plugin import process  # noqa: E402
 from policies.server import serve  # noqa: E402
 
 try:
@@ -17,3 +18,4 @@ try:
 except DonviError as error:
     sys.stderr.write(f"policy pack donvi: {error}\n")
     sys.exit(1)
+process.leave()

@@ -34,3 +34,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    process.leave()
