@@ -1,0 +1,271 @@
+"""Receipts: proof that a stack was run, that nothing changed, and that nothing it was made of has changed since.
+
+A receipt holds digests of all that a preview is a function of: the unit's description, the code, the playbooks, the
+stack's checkpoint and that of ``platform``, the lab and the back ends' addresses, the engine and its plugins. It ends
+where time itself changes the answer: at the first renewal of a certificate, or when a waiver begins or ends.
+
+It says what a preview would say. What somebody changed by hand in a real system neither of them sees: ``donvi drift``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from donvi.errors import DonviError
+from donvi.fleet.affected import current_code
+from donvi.fleet.affected.code import config_folder
+from donvi.fleet.affected.data import PLATFORM, PROGRAM_READS
+from donvi.fleet.locks import backend_folder
+from donvi.fleet.model import Operation, Result, Status
+from donvi.fleet.places import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from donvi.registry import City
+
+FORMAT = 1
+RENEWAL = b'"renewalAt"'
+_RENEWAL = re.compile(rb'"renewalAt":"([^"\\]+)"')
+_TIME = re.compile(rb'("manifest":\{"time":)"[^"]*"')
+_HEAD = 4096
+TOOLS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
+"""Programs whose place on PATH decides which version runs."""
+
+SETTINGS = (
+    "DONVI_CLOCK",
+    "DONVI_PLAYBOOKS",
+    "PULUMI_BACKEND_URL",
+    "PULUMI_OPTION_POLICY_PACK",
+    "VAULT_ADDR",
+)
+"""Variables that decide what a run sees."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What is known of a stack that was run without a change.
+
+    :param digests: subject to SHA-256.
+    :param valid_until: ``None`` where nothing of the stack ends.
+    """
+
+    format: int
+    stack: str
+    made: datetime
+    digests: dict[str, str]
+    valid_until: datetime | None = None
+
+    def doubt(self, digests: Mapping[str, str], now: datetime) -> str:
+        """Say why it doesn't count; empty when it does. Pure.
+
+        :param digests: the subjects as they are now.
+        """
+        if self.format != FORMAT:
+            return "it is of another version"
+        differ = sorted(
+            one for one in {*self.digests, *digests} if not digests.get(one) or self.digests.get(one) != digests[one]
+        )
+        if differ:
+            return f"changed since: {', '.join(differ)}"
+        if self.made > now:
+            return "it was made in the future"
+        return "" if self.valid_until is None or now < self.valid_until else f"ended {_said(self.valid_until)}"
+
+    def __str__(self) -> str:
+        until = f", valid until {_said(self.valid_until)}" if self.valid_until else ""
+        return f"receipt of {_said(self.made)}{until}"
+
+
+@dataclass
+class Receipts:
+    """Receipts of one state backend; asked by several threads.
+
+    Only local files can be read fast enough to be proof: for another backend there is none, and every stack is run.
+
+    :param policy: whether the policy pack judges; what ran without it proves nothing for a run with it.
+    """
+
+    city: City
+    repository: Path
+    environ: Mapping[str, str]
+    policy: bool = True
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _shared: dict[str, str] = field(default_factory=dict)
+    _seen: dict[str, dict[str, str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def proof(self, stack: str) -> str:
+        """Say by which receipt a stack needs no run; empty when there is none that counts."""
+        digests = self._digests(stack)
+        self._seen[stack] = digests
+        receipt = self.read(stack)
+        return "" if receipt is None or receipt.doubt(digests, self.now()) else f"unchanged ({receipt})"
+
+    def record(self, stack: str, result: Result) -> None:
+        """Keep a receipt of a run that changed nothing and had nothing to say against it.
+
+        What the stack was made of must be the same before and after the run: else another run came between.
+        """
+        before = self._seen.pop(stack, None)
+        if before is None or not _quiet(result):
+            return
+        after = self._digests(stack)
+        if not all(after.values()) or after != before:
+            return
+        made = self.now()
+        until = valid_until(self._checkpoint(stack), self._waiver_days(), made)
+        if until is None or until > made:
+            _write(self._path(stack), Receipt(FORMAT, stack, made.replace(microsecond=0), after, until))
+
+    def read(self, stack: str) -> Receipt | None:
+        """Return a stack's receipt, counting or not; ``None`` without, or when it is damaged."""
+        try:
+            return msgspec.json.decode(self._path(stack).read_bytes(), type=Receipt)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def doubt(self, stack: str) -> str:
+        """Say why a stack must be run; empty when its receipt counts."""
+        receipt = self.read(stack)
+        return "there is no receipt" if receipt is None else receipt.doubt(self._digests(stack), self.now())
+
+    def _path(self, stack: str) -> Path:
+        return places(self.environ).receipts / f"{stack}.json"
+
+    def _digests(self, stack: str) -> dict[str, str]:
+        """Return the subjects of a stack as they are now; one that can't be read is empty, which proves nothing."""
+        with self._lock:
+            if not self._shared:
+                self._shared = dict(self._of_all())
+        config = config_folder(self.repository) / f"Pulumi.{stack}.yaml"
+        return {
+            **self._shared,
+            "description": self._description(stack),
+            "configuration": _digest(_bytes(config)),
+            "checkpoint": _state_digest(self._checkpoint(stack)),
+            "platform": _state_digest(self._checkpoint(PLATFORM)),
+        }
+
+    def _of_all(self) -> Iterator[tuple[str, str]]:
+        """Yield what is the same for every stack; read once in a run, which uses one state of the code anyway."""
+        from donvi.backends.machines import source
+
+        yield "code", current_code(self.repository, self.environ).digest
+        folder = source.folder(self.environ)
+        yield "playbooks", _digest(repr([source.digest(one) for one in sorted(folder.glob("*.yml"))]).encode())
+        yield "city", _digest(repr([*self._program_reads(), self._policies_read()]).encode())
+        deployment = self.environ.get("DONVI_DEPLOYMENT", "")
+        yield "addresses", _digest(_bytes(Path(deployment)) if deployment else b"")
+        try:
+            lab = _bytes(backend_folder(self.environ) / "lab-id")
+        except DonviError:
+            lab = b""
+        yield "lab", _digest(lab + repr([self.environ.get(one, "") for one in SETTINGS]).encode())
+        found = [os.path.realpath(shutil.which(one, path=self.environ.get("PATH")) or "") for one in TOOLS]
+        yield "engine", _digest(repr([found, self.policy]).encode())
+        yield "waivers", _digest(_bytes(self._register()))
+
+    def _program_reads(self) -> Iterator[Any]:
+        for path in PROGRAM_READS:
+            value: Any = self.city
+            for name in path.split("."):
+                value = getattr(value, name)
+            yield value
+
+    def _policies_read(self) -> str:
+        from policies.city import read_city
+
+        return repr(read_city(Path(self.city.path)))
+
+    def _register(self) -> Path:
+        from policies.waivers import register_file
+
+        return register_file(self.environ)
+
+    def _waiver_days(self) -> list[date]:
+        """Return the days on which a waiver's word begins or ends to count."""
+        from policies.register import by_id
+        from policies.waivers import read_waivers
+
+        waivers = read_waivers(self._register(), by_id())
+        return [day for one in waivers for day in (one.granted, one.expires + timedelta(days=1))]
+
+    def _description(self, stack: str) -> str:
+        from donvi.tenancy import describe, names, platform_description
+
+        if stack == PLATFORM:
+            return _digest(msgspec.json.encode(platform_description(self.city), order="deterministic"))
+        code = stack.partition("-")[0]
+        numbers = self.city.allotments.get(code)
+        if numbers is None or names.stack(numbers) != stack:
+            return ""
+        return _digest(msgspec.json.encode(describe(self.city, code), order="deterministic"))
+
+    def _checkpoint(self, stack: str) -> bytes:
+        try:
+            states = backend_folder(self.environ) / ".pulumi/stacks"
+        except DonviError:
+            return b""
+        found = list(states.glob(f"*/{stack}.json"))
+        return _bytes(found[0]) if len(found) == 1 else b""
+
+
+def valid_until(checkpoint: bytes, days: Iterable[date], now: datetime) -> datetime | None:
+    """Return when time changes what a preview says; ``None`` when it never does. Pure.
+
+    :param checkpoint: the stack's state: every certificate in it says when its renewal begins.
+    :param days: days, in UTC, on which a waiver begins or no longer counts.
+    """
+    found = [datetime.fromisoformat(one.decode()) for one in _RENEWAL.findall(checkpoint)]
+    if checkpoint.count(RENEWAL) != len(found) + checkpoint.count(RENEWAL + b':""'):
+        return now  # one that can't be read: nothing is proven
+    begins = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days)
+    return min([*found, *(begin for begin in begins if begin > now)], default=None)
+
+
+def _quiet(result: Result) -> bool:
+    return (
+        result.status is Status.DONE
+        and result.failure is None
+        and result.operation in {Operation.PREVIEW, Operation.UP}
+        and not result.changed
+        and not result.changes
+        and not any(notice.severity != "info" for notice in result.notices)
+    )
+
+
+def _state_digest(checkpoint: bytes) -> str:
+    """Return a digest of a state, without the time of its last writing; empty for none."""
+    return _digest(_TIME.sub(rb'\1""', checkpoint[:_HEAD], count=1) + checkpoint[_HEAD:]) if checkpoint else ""
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _write(path: Path, receipt: Receipt) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(receipt), indent=1) + b"\n")
+    draft.replace(path)
+
+
+def _said(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
