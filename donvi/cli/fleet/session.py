@@ -16,11 +16,11 @@ from donvi.cli.fleet.board import board
 from donvi.errors import LockedError, UsageError, VerificationError
 from donvi.fleet import journal, limits, owners
 from donvi.fleet.drive import Drive
+from donvi.fleet.engine import FastRunner
 from donvi.fleet.gates import Health
 from donvi.fleet.leasing import Leasing, leases_of, on_lost
 from donvi.fleet.model import Operation
 from donvi.fleet.places import Places, places
-from donvi.fleet.plain import PlainRunner
 from donvi.fleet.progress import Picture, RunState, failed_stacks, picture
 from donvi.fleet.records import Head, Resumed, Settings, State
 from donvi.fleet.schedule import Stop
@@ -33,10 +33,12 @@ from donvi.registry import City, load_city
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from donvi.fleet.affected import Affected
     from donvi.fleet.journal import Journal
     from donvi.fleet.model import Result
+    from donvi.fleet.receipts import Receipts
     from donvi.fleet.work import Approval, Listener, Runner
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -79,6 +81,7 @@ def begin(operation: Operation, asked: Selection, settings: Settings, wish: Wish
     """
     if asked.empty:
         raise nothing_selected()
+    _approval(settings.approved)  # a file that can't be read is said before anything is begun
     city, where = load_city(), places(os.environ)
     affected = _affected(city, asked.changed_since) if asked.changed_since else None
     targets = choose(city, asked, _facts(where, asked, operation, affected))
@@ -139,9 +142,9 @@ def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Out
         _give_up(leases)
 
 
-def runner() -> Runner:
-    """Return what runs the stacks."""
-    return PlainRunner(os.environ, repository=REPOSITORY)
+def runner() -> AbstractContextManager[Runner]:
+    """Return what runs the stacks; it ends what it started when its block is left."""
+    return FastRunner(os.environ, repository=REPOSITORY)
 
 
 def probe(code: str, cancelled: threading.Event) -> Health:
@@ -172,20 +175,21 @@ def _drive(
     stop = Stop()
     on_lost(leases, lambda: stop.end("another driver may take these stacks over: the leases can't be held"))
     try:
-        with board(quiet=wish.quiet) as listener, stop.on_signals(lambda number: _signalled(listener, number)):
+        with runner() as made, board(quiet=wish.quiet) as listener:
             work = StackWork(
-                runner=runner(),
+                runner=made,
                 operation=head.operation,
                 settings=head.settings,
                 journal=log,
                 stop=stop,
                 listener=listener,
                 leases=leases,
+                known=_receipts(city, head),
                 approval=_approval(head.settings.approved),
                 suspect=suspect,
             )
-            drive = Drive(head, work, probe, _confirmer(listener, wish), before)
-            code = drive.run()
+            with stop.on_signals(lambda number: _signalled(listener, number)):
+                code = Drive(head, work, probe, _confirmer(listener, wish), before).run()
     finally:
         log.close()
     seen = picture(journal.read(log.folder), owners.myself(head.id))
@@ -270,6 +274,15 @@ def _approval(file: str) -> Approval | None:
     from donvi.fleet.approval import read
 
     return read(Path(file))
+
+
+def _receipts(city: City, head: Head) -> Receipts | None:
+    """Return what proves that a preview or an `up` of a stack would do nothing."""
+    if not head.settings.receipts or head.operation not in {Operation.PREVIEW, Operation.UP}:
+        return None
+    from donvi.fleet.receipts import Receipts as Made
+
+    return Made(city, REPOSITORY, os.environ, policy=head.settings.policy)
 
 
 def _newest_unfinished(where: Places, here: owners.Owner) -> str:
