@@ -150,7 +150,7 @@ class Receipts:
         config = config_folder(self.repository) / f"Pulumi.{stack}.yaml"
         return {
             **self._shared,
-            "description": self._description(stack),
+            **self._declared(stack),
             "configuration": _digest(_bytes(config)),
             "checkpoint": _state_digest(self._checkpoint(stack)),
             "platform": _state_digest(self._checkpoint(PLATFORM)),
@@ -158,11 +158,7 @@ class Receipts:
 
     def _of_all(self) -> Iterator[tuple[str, str]]:
         """Yield what is the same for every stack; read once in a run, which uses one state of the code anyway."""
-        from donvi.backends.machines import source
-
         yield "code", current_code(self.repository, self.environ).digest
-        folder = source.folder(self.environ)
-        yield "playbooks", _digest(repr([source.digest(one) for one in sorted(folder.glob("*.yml"))]).encode())
         yield "city", _digest(repr([*self._program_reads(), self._policies_read()]).encode())
         deployment = self.environ.get("DONVI_DEPLOYMENT", "")
         yield "addresses", _digest(_bytes(Path(deployment)) if deployment else b"")
@@ -200,16 +196,29 @@ class Receipts:
         waivers = read_waivers(self._register(), by_id())
         return [day for one in waivers for day in (one.granted, one.expires + timedelta(days=1))]
 
-    def _description(self, stack: str) -> str:
+    def _declared(self, stack: str) -> dict[str, str]:
+        """Return digests of what the stack is to be, and of what configures its machines."""
         from donvi.tenancy import describe, names, platform_description
+        from donvi.tenancy.machines import platform_router, unit_machines
 
+        numbers = self.city.allotments.get(stack.partition("-")[0])
         if stack == PLATFORM:
-            return _digest(msgspec.json.encode(platform_description(self.city), order="deterministic"))
-        code = stack.partition("-")[0]
-        numbers = self.city.allotments.get(code)
+            platform = platform_description(self.city)
+            return self._told(platform, [platform_router(platform).playbook])
         if numbers is None or names.stack(numbers) != stack:
-            return ""
-        return _digest(msgspec.json.encode(describe(self.city, code), order="deterministic"))
+            return {"description": ""}
+        tenancy = describe(self.city, numbers.code)
+        return self._told(tenancy, [machine.playbook for machine in unit_machines(tenancy)])
+
+    def _told(self, description: Any, playbooks: Iterable[str]) -> dict[str, str]:
+        from donvi.backends.machines import source
+
+        folder = source.folder(self.environ)
+        digests = [(one, source.digest(folder / f"{one}.yml")) for one in sorted(set(playbooks))]
+        return {
+            "description": _digest(msgspec.json.encode(description, order="deterministic")),
+            "playbooks": _digest(repr(digests).encode()),
+        }
 
     def _checkpoint(self, stack: str) -> bytes:
         try:
