@@ -209,7 +209,10 @@ def inside(_root: str, *, source: str, address: str, port: int, seconds: float) 
     else:
         return {"state": "absent", "detail": f"no pod here has the address {source}"}
     program = ["python3", "-I", "-c", CONNECT, address, str(port), str(seconds)]
-    done = subprocess.run([*enter, *program], capture_output=True, text=True, timeout=seconds + TIMEOUT, check=False)
+    try:
+        done = subprocess.run([*enter, *program], capture_output=True, text=True, timeout=seconds + TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return {"state": "absent", "detail": f"the machine didn't come to try within {seconds + TIMEOUT:.0f} s"}
     return {"state": done.stdout.strip() or "absent", "detail": done.stderr.strip()[-200:]}
 
 
