@@ -11,6 +11,8 @@ import typer
 from donvi.cli.account import app as account
 from donvi.cli.approve import EPILOG as APPROVE_EPILOG
 from donvi.cli.approve import approve
+from donvi.cli.audit import EPILOG as AUDIT_EPILOG
+from donvi.cli.audit import audit
 from donvi.cli.cluster import app as cluster
 from donvi.cli.destroy import EPILOG as DESTROY_EPILOG
 from donvi.cli.destroy import destroy
@@ -29,6 +31,8 @@ from donvi.cli.preview import EPILOG as PREVIEW_EPILOG
 from donvi.cli.preview import preview
 from donvi.cli.refresh import EPILOG as REFRESH_EPILOG
 from donvi.cli.refresh import refresh
+from donvi.cli.report import EPILOG as REPORT_EPILOG
+from donvi.cli.report import report
 from donvi.cli.resume import EPILOG as RESUME_EPILOG
 from donvi.cli.resume import resume
 from donvi.cli.retention import app as retention
@@ -68,6 +72,8 @@ app.command("refresh", epilog=REFRESH_EPILOG)(refresh)
 app.command("destroy", epilog=DESTROY_EPILOG)(destroy)
 app.command("runs", epilog=RUNS_EPILOG)(runs)
 app.command("resume", epilog=RESUME_EPILOG)(resume)
+app.command("report", epilog=REPORT_EPILOG)(report)
+app.command("audit", epilog=AUDIT_EPILOG)(audit)
 app.add_typer(account, name="account")
 app.add_typer(cluster, name="cluster")
 app.add_typer(lab, name="lab")
