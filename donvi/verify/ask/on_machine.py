@@ -208,11 +208,11 @@ def inside(_root: str, *, source: str, address: str, port: int, seconds: float) 
             break
     else:
         return {"state": "absent", "detail": f"no pod here has the address {source}"}
-    program = ["python3", "-I", "-c", CONNECT, address, str(port), str(seconds)]
+    program, most = ["python3", "-I", "-c", CONNECT, address, str(port), str(seconds)], seconds + TIMEOUT
     try:
-        done = subprocess.run([*enter, *program], capture_output=True, text=True, timeout=seconds + TIMEOUT, check=False)
+        done = subprocess.run([*enter, *program], capture_output=True, text=True, timeout=most, check=False)
     except subprocess.TimeoutExpired:
-        return {"state": "absent", "detail": f"the machine didn't come to try within {seconds + TIMEOUT:.0f} s"}
+        return {"state": "absent", "detail": f"the machine didn't come to try within {most:.0f} s"}
     return {"state": done.stdout.strip() or "absent", "detail": done.stderr.strip()[-200:]}
 
 
