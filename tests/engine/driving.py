@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+PATIENCE = 600.0
+"""Seconds within which a command ends on a host that does much else."""
+
 PLATFORM = "platform"
 UNITS = ("25747-thu-dau-mot", "26506-vung-tau", "26740-sai-gon")
 """Pilots, one of each former locality."""
@@ -101,7 +104,7 @@ class Fleet:
     def donvi(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run the command and assert its exit code."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from donvi.fleet import locks
-from tests.engine.driving import CODES, UNITS, Fleet
+from tests.engine.driving import CODES, PATIENCE, UNITS, Fleet
 from tests.engine.test_process import providers, wait_until
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HELD = f"{UNITS[1]}.slow"
 def under_way(fleet: Fleet, *arguments: str) -> subprocess.Popen[str]:
     """Start an ``up`` of all units and return when the second is in the middle of a create, the first done."""
     process = fleet.start("up", *CODES, "--parallel", "1", "--no-waves", *arguments)
-    assert wait_until(lambda: HELD in fleet.begun() or process.poll() is not None)
+    assert wait_until(lambda: HELD in fleet.begun() or process.poll() is not None, PATIENCE)
     assert process.poll() is None, process.communicate()
     return process
 
@@ -111,7 +111,7 @@ def test_an_engine_or_provider_killed_under_the_driver_fails_its_stack_only(flee
     if victim == "engine":
         for pid in providers(fleet.project):
             os.kill(pid, signal.SIGKILL)
-    _, told = driver.communicate(timeout=120)
+    _, told = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 5, told
     assert [stack["state"] for stack in fleet.shown()["stacks"]] == ["done", "failed", "done"]
     assert set(fleet.run("resume").values()) == {"done"}
@@ -128,14 +128,14 @@ def test_a_second_driver_is_refused_with_owner_host_and_since_when(fleet: Fleet)
     fleet.donvi("resume", code=7)
     assert len(list((fleet.project.folder / "state/.donvi/runs").iterdir())) == 1, "a refused command is no run"
     fleet.donvi("preview", CODES[0])
-    driver.communicate(timeout=120)
+    driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0
 
 
 def test_a_persons_own_up_is_never_disturbed(fleet: Fleet) -> None:
     fleet.plan(vung_tau=FOREVER)
     engine = fleet.by_hand(UNITS[1], "up", "--yes", "--skip-preview")
-    assert wait_until(lambda: HELD in fleet.begun())
+    assert wait_until(lambda: HELD in fleet.begun(), PATIENCE)
     shown = fleet.donvi("up", CODES[0], CODES[1], "--max-failures", "any", code=7)
     assert f"pid {engine.pid}" in shown.stdout
     assert [stack["state"] for stack in fleet.shown()["stacks"]] == ["done", "failed"]
@@ -146,7 +146,7 @@ def test_ctrl_c_lets_engines_finish_what_they_are_at(fleet: Fleet) -> None:
     fleet.plan(vung_tau=SLOW)
     driver = under_way(fleet)
     driver.send_signal(signal.SIGINT)
-    _, told = driver.communicate(timeout=120)
+    _, told = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130
     assert "engines finish what they are at" in told
     assert HELD in fleet.things(), "the create that ran was finished"
@@ -164,7 +164,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_resume_heals(fleet: Fleet) -> None:
     assert driver.stderr is not None
     assert any("interrupted" in line for line in iter(driver.stderr.readline, ""))
     driver.send_signal(signal.SIGINT)
-    _, told = driver.communicate(timeout=30)
+    _, told = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130
     assert "donvi resume" in told
     for pid in (*engines(fleet), *providers(fleet.project)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tests.engine.driving import CODES, LATER, LATER_CODES, UNITS, Fleet
+from tests.engine.driving import CODES, LATER, LATER_CODES, PATIENCE, UNITS, Fleet
 from tests.engine.test_process import wait_until
 
 TWO_WAVES = (*CODES[:2], *LATER_CODES)
@@ -53,7 +53,7 @@ def test_a_driver_killed_while_a_wave_bakes_is_resumed_at_the_gate(fleet: Fleet)
     fleet.plan()
     driver = fleet.start("up", *TWO_WAVES, "--bake", "1h")
     assert driver.stderr is not None
-    assert wait_until(lambda: fleet.things() == {f"{unit}.a" for unit in UNITS[:2]})
+    assert wait_until(lambda: fleet.things() == {f"{unit}.a" for unit in UNITS[:2]}, PATIENCE)
     assert any("bakes" in line for line in iter(driver.stderr.readline, ""))
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
