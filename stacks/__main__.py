@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pulumi
 from donvi.errors import DonviError
 from stacks.program import run
 
+gc.disable()  # what a program loads and declares stays until its end: to search it is a tenth of all its work
 try:
     run(pulumi.get_stack())
 except DonviError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from functools import partial
@@ -18,7 +19,10 @@ from donvi.registry import load_city
 from donvi.tenancy import describe, names, platform_description
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from donvi.registry import City
+    from donvi.tenancy import Tenancy
 
 PLATFORM = "platform"
 
@@ -69,13 +73,15 @@ async def _unit(city: City, code: str) -> None:
     Which machines there are must be known here and not only to the engine: resources declared inside an output are
     missing from every preview in which that output is unknown.
     """
+    tenancy = describe(city, code)
+    loaded = _loading(tenancy)
     platform = pulumi.StackReference(f"organization/{pulumi.get_project()}/{PLATFORM}")
     deployment = platform.get_output("deployment")
     said = await platform.get_output_details("deployment")
-    tenancy = describe(city, code)
     try:
         known = parse(_brought_up(said.value))
         opts = cluster_options(city, deployment) if tenancy.apps else _city(deployment)
+        await loaded
         config = UnitTenancyConfig(tenancy, city.settings.domain, frozenset(known.machines), _machine_preview())
         unit = UnitTenancy("unit", config, opts)
     except DonviError as error:
@@ -84,6 +90,19 @@ async def _unit(city: City, code: str) -> None:
     pulumi.export("endpoints", unit.said_of_endpoints)
     pulumi.export("verdict", unit.verification.verdict)
     pulumi.export("verifiedAt", unit.verification.finished_at)
+
+
+def _loading(tenancy: Tenancy) -> Awaitable[object]:
+    """Begin to load the types of Kubernetes if the unit needs them.
+
+    That takes as long as the engine needs to answer and to start the providers, so it is done meanwhile.
+    """
+
+    def load() -> None:
+        if tenancy.apps:
+            import components.apps  # noqa: F401
+
+    return asyncio.get_running_loop().run_in_executor(None, load)
 
 
 def _machine_preview() -> str:
