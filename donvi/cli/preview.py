@@ -33,7 +33,7 @@ Examples:
 
 `donvi preview --changed-since origin/main --markdown --detailed-exitcode` · the comment of a merge request
 
-`donvi preview --all --save approval.json` · then `donvi approve approval.json CLASS`, `donvi up --all --approved …`
+`donvi preview --all --save seen.json` · then `donvi approve seen.json CLASS`, `donvi up --all --approved seen.json`
 
 `donvi preview --all --shard 2/4` · the second of four jobs
 

@@ -26,7 +26,7 @@ Examples:
 
 `donvi up --failed` · again what the last `donvi up` failed at; `donvi resume` also does what it didn't come to
 
-`donvi up --all --approved approved.json` · only what was approved, and a stop at anything else
+`donvi up --all --approved seen.json` · only what was approved, and a stop at anything else
 
 Ctrl-C once: no new stack, engines finish what they are at. Twice: leave at once; `donvi resume` goes on.
 

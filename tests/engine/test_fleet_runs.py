@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 
-from tests.engine.driving import CODES, PLATFORM, UNITS, Fleet
+from tests.engine.driving import CODES, PATIENCE, PLATFORM, UNITS, Fleet
 
 FAILS = {"a": {"fail": "before"}}
 
@@ -79,6 +80,35 @@ def test_destroying_needs_the_number_and_the_state_is_left_alone_without_it(flee
     assert len(fleet.things()) == 3
     assert set(fleet.run("destroy", *CODES, "--confirm", "6").values()) == {"done"}
     assert fleet.things() == set()
+
+
+def test_on_a_terminal_the_number_is_typed(fleet: Fleet) -> None:
+    fleet.plan()
+    fleet.donvi("up", CODES[0])
+    for typed, code in ((b"3\n", 2), (b"2\n", 0)):
+        terminal, end = os.openpty()
+        os.write(terminal, typed)
+        driver = fleet.start("destroy", CODES[0], stdin=end)
+        _, told = driver.communicate(timeout=PATIENCE)
+        assert driver.returncode == code, told
+        assert "2 resources would be deleted: 25747-thu-dau-mot 2" in told
+        os.close(terminal)
+        os.close(end)
+    assert fleet.things() == set()
+
+
+def test_only_what_was_approved_is_applied_and_anything_else_ends_the_run(fleet: Fleet) -> None:
+    fleet.plan()
+    seen = str(fleet.project.folder / "seen.json")
+    fleet.donvi("preview", *CODES[:2], "--save", seen)
+    refused = fleet.donvi("up", CODES[0], "--approved", seen, code=5)
+    assert "which nobody approved" in refused.stdout
+    fleet.donvi("approve", seen, "--all")
+    assert fleet.run("up", CODES[0], "--approved", seen) == {UNITS[0]: "done"}
+    fleet.plan(vung_tau={"a": {}, "b": {}})
+    late = fleet.donvi("up", *CODES, "--approved", seen, "--parallel", "1", code=5)
+    assert "isn't the approved one any more" in late.stdout
+    assert fleet.things() == {"25747-thu-dau-mot.a"}, "nothing that nobody saw was applied"
 
 
 def test_more_deletions_than_allowed_must_be_confirmed_before_anything_changes(fleet: Fleet) -> None:
