@@ -43,7 +43,8 @@ def markdown(report: PreviewReport, *, limit: int = LIMIT) -> str:
     parts = [_section(one, report, unfolded=n < OPEN_CLASSES) for n, one in enumerate(report.classes.changing)]
     end = _end(report)
     room = limit - len(top) - len(end) - 300  # the sentence about what is left out
-    kept, left = [], []
+    kept: list[str] = []
+    left: list[PreviewClass] = []
     for one, part in zip(report.classes.changing, parts, strict=True):
         if not left and len(part) + 1 <= room:
             kept.append(part)

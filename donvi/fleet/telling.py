@@ -133,7 +133,7 @@ def changes(one: PreviewClass) -> list[Line]:
 
 def differences(difference: Difference) -> list[Line]:
     """Return the lines of how a class differs from a larger one."""
-    lines = []
+    lines: list[Line] = []
     for change in difference.more:
         lines += told(change)
     for change in difference.less:
@@ -203,8 +203,8 @@ def _otherwise(there: Change, here: Change) -> Iterator[Line]:
         if one == other:
             continue
         for side, here_value, there_value in (
-            ("old", one and one.old, other and other.old),
-            ("new", one and one.new, other and other.new),
+            ("old", one.old if one else None, other.old if other else None),
+            ("new", one.new if one else None, other.new if other else None),
         ):
             if here_value != there_value:
                 before, after = _lines(there_value), _lines(here_value)
