@@ -121,7 +121,7 @@ def heal(environ: Mapping[str, str], project: str, stack: str, host: Host | None
         if proof is None:
             raise LockedError(f"stack {stack} is held by {held}, {_reason(held.lock, here)}", hint=_remedy(held, here))
         proofs.append((held, proof))
-    _wait_for_orphans()
+    wait_for_orphans()
     for held, _ in proofs:
         held.path.unlink(missing_ok=True)
         held.path.with_name(f"{held.path.name}.attrs").unlink(missing_ok=True)
@@ -169,7 +169,7 @@ def _started(pid: int) -> datetime | None:
     return _booted() + timedelta(seconds=int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
-def _wait_for_orphans() -> None:
+def wait_for_orphans() -> None:
     """Wait for providers whose engine is gone: they finish what had begun, within seconds."""
     end = time.monotonic() + PROVIDER_SECONDS
     while any(_orphaned(entry) for entry in PROC.glob("[0-9]*")):

@@ -61,6 +61,11 @@ class Stop:
         with self._lock:
             self.why = self.why or why
 
+    def end(self, why: str) -> None:
+        """Begin nothing new, and have what runs end as by Ctrl-C."""
+        self.halt(why)
+        self.cancelled.set()
+
     def look(self) -> None:
         """See whether a signal came; called often by the main thread, the only one that gets signals."""
         if self._signals and not self.cancelled.is_set():

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from donvi.errors import DonviError, LockedError, UsageError
-from donvi.fleet import checkpoints, locks, pending
+from donvi.fleet import checkpoints, leasing, locks, pending
 from donvi.fleet.failures import failure_of
 from donvi.fleet.model import QUIET, Failure, Operation, Options, Result, StackRunner, Status
 from donvi.fleet.records import Begun, Ended, State, Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from donvi.fleet.journal import Journal
-    from donvi.fleet.leases import Leases
+    from donvi.fleet.leasing import Leasing
     from donvi.fleet.model import Step
     from donvi.fleet.records import Settings
     from donvi.fleet.schedule import Stop
@@ -117,7 +117,7 @@ class StackWork:
     journal: Journal
     stop: Stop
     listener: Listener
-    leases: Leases | None = None
+    leases: Leasing | None = None
     known: Known | None = None
     approval: Approval | None = None
     suspect: set[str] = field(default_factory=set)
@@ -204,25 +204,26 @@ class StackWork:
 
         :raises LockedError: an engine that lives holds the stack.
         """
-        if self.leases is None or not is_file_state(self.runner.environ):
+        if self.leases is None or not leasing.can_heal(self.runner.environ):
             return ""
         environ, suspect = self.runner.environ, stack in self.suspect
-        if not suspect and not locks.held_locks(environ, self.project, stack):
+        if not suspect and not leasing.engine_locks(environ, self.project, stack):
             return ""
         removed = self._heal_lock(stack, patient=suspect)
-        mended = checkpoints.mend(locks.backend_folder(environ), self.project, stack)
+        files = leasing.is_file(environ)
+        mended = checkpoints.mend(locks.backend_folder(environ), self.project, stack) if files else []
         struck = pending.strike(environ, self.project, stack) if self.exists(stack) else []
         told = [f"lock of {held} removed: {proof}" for held, proof in removed]
         told += [f"half-written {path.name} removed" for path in mended]
         told += [f"{len(struck)} creates were under way"] if struck else []
         return "; ".join(told) or "a dead run had begun it"
 
-    def _heal_lock(self, stack: str, *, patient: bool) -> list[tuple[locks.Held, str]]:
+    def _heal_lock(self, stack: str, *, patient: bool) -> Sequence[tuple[object, str]]:
         """Heal the engine's lock; an engine that outlives its dead driver is given time to end."""
         end = time.monotonic() + ORPHAN_SECONDS
         while True:
             try:
-                return locks.heal(self.runner.environ, self.project, stack)
+                return leasing.heal(self.runner.environ, self.project, stack)
             except LockedError:
                 if not patient or time.monotonic() > end or self.stop.cancelled.wait(POLL_SECONDS):
                     raise
@@ -255,8 +256,3 @@ def project_of(repository: Path) -> str:
     if match is None:
         raise UsageError(f"{file} names no project", hint="run donvi from a clone of the repository")
     return match[1].strip("\"'")
-
-
-def is_file_state(environ: Mapping[str, str]) -> bool:
-    """Whether the state lies in local files, where an engine's lock can be healed."""
-    return environ.get("PULUMI_BACKEND_URL", "").startswith("file:")

@@ -4,7 +4,7 @@ Goes in: tables beside the engine's ``pulumi_state``, in the same database. Stay
 engine reads and writes.
 """
 
-from donvi.fleet.postgres.connection import Database, is_postgres
+from donvi.fleet.postgres.connection import Database
 from donvi.fleet.postgres.leases import PostgresLeases
 
-__all__ = ["Database", "PostgresLeases", "is_postgres"]
+__all__ = ["Database", "PostgresLeases"]

@@ -9,23 +9,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 
 from donvi.errors import UnreachableError, UsageError
+from donvi.fleet.leasing import is_postgres
 from donvi.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMES = ("postgres", "postgresql")
 STATE = "pulumi_state"
 """The engine's table unless the URL's ``table`` names another."""
 
 SECONDS = 15
 KEEPALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 """A client whose machine lost its power is noticed by the server within half a minute."""
-
-
-def is_postgres(environ: Mapping[str, str]) -> bool:
-    """Whether the state lies in Postgres."""
-    return urlsplit(environ.get("PULUMI_BACKEND_URL", "")).scheme in SCHEMES
 
 
 @dataclass(frozen=True)

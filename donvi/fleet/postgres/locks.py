@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from donvi.errors import LockedError, UsageError
-from donvi.fleet.locks import Lock, proof_of_death, this_host
+from donvi.fleet.locks import Lock, proof_of_death, this_host, wait_for_orphans
 
 if TYPE_CHECKING:
     from donvi.fleet.locks import Host
@@ -56,6 +56,7 @@ def heal(database: Database, project: str, stack: str, host: Host | None = None)
                 hint=f"run `donvi unlock {stack}` on {lock.hostname}; if that host is gone for good, `pulumi cancel`",
             )
         proofs.append((key, lock, proof))
+    wait_for_orphans()
     try:
         with database.connect("donvi locks") as connection:
             for key, _, _ in proofs:
