@@ -8,6 +8,7 @@ means, stays the handler's business.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +68,22 @@ class Plays:
         return known or self._run(spec, timeout)
 
     def run_noted(self, timeout: float) -> None:
-        """Make the noted runs, those of one playbook as one."""
+        """Make the noted runs, those of one playbook as one; playbooks run side by side."""
         noted, self._noted, self.collecting = self._noted, [], False
-        for playbook in sorted({spec.playbook for spec in noted}):
-            part = [spec for spec in noted if spec.playbook == playbook]
-            joined, names = together(part)
-            found = self._run(joined, timeout + SECONDS_EACH * len(part))
-            for spec, name in zip(part, names, strict=True):
-                result = replace(found.hosts[name], machine=spec.machines[0])
-                self._done.append((spec, replace(found, hosts={spec.machines[0]: result})))
+        playbooks = sorted({spec.playbook for spec in noted})
+        parts = [[spec for spec in noted if spec.playbook == playbook] for playbook in playbooks]
+        with ThreadPoolExecutor(max(1, len(parts)), thread_name_prefix="playbook") as pool:
+            for done in pool.map(lambda part: self._run_together(part, timeout), parts):
+                self._done += done
+
+    def _run_together(self, specs: Sequence[PlaybookRun], timeout: float) -> list[tuple[PlaybookRun, PlaybookResult]]:
+        joined, names = together(specs)
+        found = self._run(joined, timeout + SECONDS_EACH * len(specs))
+        done = []
+        for spec, name in zip(specs, names, strict=True):
+            machine = spec.machines[0]
+            done.append((spec, replace(found, hosts={machine: replace(found.hosts[name], machine=machine)})))
+        return done
 
     def _run(self, spec: PlaybookRun, timeout: float) -> PlaybookResult:
         from donvi.backends.machines import run_playbook
