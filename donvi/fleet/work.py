@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from donvi.errors import DonviError, LockedError, UsageError
+from donvi.errors import DonviError, EngineError, LockedError, UsageError
 from donvi.fleet import checkpoints, leasing, locks, pending
 from donvi.fleet.failures import failure_of
 from donvi.fleet.model import QUIET, Failure, Operation, Options, Result, StackRunner, Status
 from donvi.fleet.records import Begun, Ended, State, Touched
+from donvi.fleet.select import PLATFORM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,9 @@ ORPHAN_SECONDS = 120.0
 """How long an engine whose driver is dead may take to end by itself: it loses its output and then its life."""
 
 POLL_SECONDS = 0.2
+PACKED = ("", ".gz", ".zst")
+"""How a stack's file may end, plain or compressed."""
+
 _PROJECT = re.compile(r"(?m)^name:\s*(\S+)\s*$")
 
 
@@ -148,11 +152,28 @@ class StackWork:
         return ended
 
     def exists(self, stack: str) -> bool:
-        """Whether the stack was there when it was first asked for."""
+        """Whether the stack is there: its file is, or it was listed when one was first asked for."""
+        environ = self.runner.environ
+        if leasing.is_file(environ):
+            folder = locks.backend_folder(environ) / ".pulumi/stacks" / self.project
+            return any((folder / f"{stack}.json{packed}").exists() for packed in PACKED)
         with self._made:
             if self._existing is None:
                 self._existing = self.runner.stacks()
             return stack in self._existing
+
+    def _make(self, stack: str) -> None:
+        """Make a stack; it is empty and changes nothing, so a preview makes it too.
+
+        :raises EngineError: it can't be made.
+        """
+        try:
+            self.runner.make(stack)
+        except EngineError as error:
+            if stack == PLATFORM:
+                raise
+            hint = "`platform` makes the keys of units: `donvi up platform`, then again"
+            raise EngineError(error.message, hint=hint) from None
 
     def look(self, stack: str, operation: Operation) -> Result:
         """Say what an operation would do, doing nothing; a stack that isn't there would lose nothing."""
@@ -170,7 +191,7 @@ class StackWork:
             if not self.exists(stack):
                 if self.operation is Operation.DESTROY:
                     return Ended(stack, State.SKIPPED, datetime.now(UTC), why="there is no such stack")
-                self.runner.make(stack)
+                self._make(stack)
         except DonviError as error:
             return Ended(stack, State.FAILED, datetime.now(UTC), failure=failure_of(error))
         if (ended := self._unapproved(stack)) is not None:
@@ -197,7 +218,7 @@ class StackWork:
         if preview.failure is not None:
             return ended_of(preview)
         objection = self.approval.objection(preview)
-        return objection and Ended(stack, State.FAILED, datetime.now(UTC), failure=objection)
+        return None if objection is None else Ended(stack, State.FAILED, datetime.now(UTC), failure=objection)
 
     def _heal(self, stack: str) -> str:
         """Remove what a dead run left of this stack, with proof; says what was done, empty when nothing was.

@@ -49,7 +49,7 @@ session.REPOSITORY = Path(folder)
 def probe(code, cancelled):
     asked, closed = Path(folder) / "asked", Path(folder) / "closed"
     with asked.open("a") as file:
-        file.write(code + "\\\\n")
+        file.write(code + "\\n")
     shut = closed.read_text().split() if closed.exists() else []
     return Health(open=code not in shut, reason="nobody answers" if code in shut else "")
 
