@@ -81,7 +81,7 @@ def up(
         gates=gates,
         bake=given.seconds(bake),
         probes=probes,
-        approved=str(approved or ""),
+        approved=str(approved.resolve()) if approved else "",
     )
     from donvi.cli.fleet import report, session  # --help needs none of it
 
