@@ -6,8 +6,9 @@
 
 A control plane of its own on loopback (real API server and controllers, pods marked ready as a kubelet would), so that
 nothing but the tools differs. *Bare* is ``kubectl apply --server-side``, then ``kubectl rollout status``; each run has
-a namespace of its own. *Empty* is an engine run with neither objects, nor the SDK, nor the plugin. *Added* is the
-difference: what a unit's stack pays more because it has these objects.
+a namespace of its own. *Pulumi* loads what ``components.apps`` loads, and when ``stacks/program.py`` does. *Empty* is an
+engine run with neither objects, nor the SDK, nor the plugin. *Added* is the difference: what a unit's stack pays more
+because it has these objects.
 """
 
 from __future__ import annotations
@@ -35,19 +36,32 @@ if TYPE_CHECKING:
 
 UNIT = "26506"
 ROUTES = "gateway.networking.k8s.io"
-PROGRAM = """
-import json, os
+PROGRAM = f"""
+import asyncio, gc, json, os, sys
+sys.path.insert(0, {str(ROOT)!r})
 import pulumi
-made, objects = [], json.load(open("objects.json"))
-if objects:
+import components  # as any unit's program does
+
+def load():
+    import components.apps
+
+async def main():
+    made, objects = [], json.load(open("objects.json"))
+    if not objects:
+        return
+    loaded = asyncio.get_running_loop().run_in_executor(None, load)  # as in stacks/program.py
     import pulumi_kubernetes
-    settings = {"kubeconfig": os.environ["TEST_KUBECONFIG"], "upsert_existing_objects": True}
+    settings = {{"kubeconfig": os.environ["TEST_KUBECONFIG"], "upsert_existing_objects": True}}
     cluster = pulumi_kubernetes.Provider("cluster", **settings)
-for item in objects:
-    opts = pulumi.ResourceOptions(provider=cluster, depends_on=list(made), version="4.34.2")
-    resource = pulumi.CustomResource(item["token"], item["name"], item["properties"], opts)
-    if item["token"].endswith((":Namespace", ":Deployment")):
-        made.append(resource)
+    await loaded
+    for item in objects:
+        opts = pulumi.ResourceOptions(provider=cluster, depends_on=list(made), version="4.34.2")
+        resource = pulumi.CustomResource(item["token"], item["name"], item["properties"], opts)
+        if item["token"].endswith((":Namespace", ":Deployment")):
+            made.append(resource)
+
+gc.disable()
+pulumi.run(main)
 """
 
 
