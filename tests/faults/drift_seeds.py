@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from donvi.backends.dns import Mark, RecordSet
 from donvi.backends.kubernetes.objects import SECRET
@@ -137,8 +139,10 @@ def _(damage: Damage, resource: Resource) -> None:
 
 @act("donvi:vault:PkiRole")
 def _(damage: Damage, resource: Resource) -> None:
-    mount, name = resource.inputs["mount"], resource.inputs["name"]
-    damage.services.vault.request("patch", f"{mount}/roles/{name}", {"allow_any_name": True})
+    vault, mount, name = damage.services.vault, resource.inputs["mount"], resource.inputs["name"]
+    spec = vault.pki_role_read(mount, name)
+    assert spec is not None
+    vault.pki_role_write(mount, name, msgspec.structs.replace(spec, max_ttl_hours=spec.max_ttl_hours + 1))
 
 
 @act("donvi:vault:PkiUrls")
@@ -201,5 +205,11 @@ def _(damage: Damage, resource: Resource) -> None:
 @act("kubernetes:networking.k8s.io/v1:NetworkPolicy")
 def _(damage: Damage, resource: Resource) -> None:
     namespace, _, name = resource.id.rpartition("/")
-    patch: dict[str, Any] = {"spec": {"egress": [{}]}}
-    damage.kubectl("-n", namespace, "patch", "networkpolicy", name, "--type=merge", "-p", json.dumps(patch))
+    patch = json.dumps({"spec": {"egress": [{}], "policyTypes": ["Ingress", "Egress"]}})
+    damage.kubectl("-n", namespace, "patch", "networkpolicy", name, "--patch-file=/dev/stdin", stdin=patch)
+
+
+@act("kubernetes:core/v1:Namespace")
+def _(damage: Damage, resource: Resource) -> None:
+    """Add a note: whose a namespace is, and how its pods are kept, nobody may change by hand."""
+    damage.kubectl("annotate", "namespace", resource.id, "note=by-hand")

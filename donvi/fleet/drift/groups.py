@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Group(msgspec.Struct, frozen=True):
     """Findings that are alike.
 
-    :ivar change: in normal form; ``urn`` is the normal form of the name alone.
+    :ivar change: in normal form, or as it is if it is the only one; ``urn`` is the name alone.
     :ivar stacks: sorted, each once.
     :ivar resources: how many resources, at least one of each stack.
     :ivar various: the values differ from one to the next and are left out.
@@ -66,8 +66,18 @@ def grouped(findings: Iterable[Finding], normaliser: Callable[[str], Normaliser]
         if len({one.stack for one in members}) > 1:
             groups.append(_group(change, rule, members, various=True))
         else:
-            groups += [_group(key[0], rule, exact[key]) for key in keys]
+            groups += [_alone(exact[key], key) for key in keys]
     return tuple(sorted(groups, key=_rank))
+
+
+def _alone(members: Sequence[Finding], key: tuple[Change, str]) -> Group:
+    """Return the group of one stack: a single resource is shown with the unit's own values."""
+    change, rule = key
+    if len(members) == 1:
+        own = members[0].change
+        properties = () if own.op == GONE else own.properties
+        change = Change(own.op, own.kind, own.name, properties)
+    return _group(change, rule, members)
 
 
 def normal(change: Change, normaliser: Normaliser) -> Change:
