@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from donvi.errors import LockedError
+from donvi.errors import LabError, LockedError
 from lab import host
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ def hold(settings: LabSettings, purpose: str) -> Iterator[None]:
 
     :param purpose: what the holder does, shown to whoever is refused.
     :raises LockedError: somebody else holds it; exit code 7.
+    :raises LabError: the lab's folder is full of other things, which a reset would delete.
     """
     path = settings.home / "lock"
     if _is_ours(path):
         yield
         return
+    _refuse_foreign(settings.home)
     settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
     stream = _acquire(path)
     token = secrets.token_hex(16)
@@ -67,6 +69,17 @@ def hold(settings: LabSettings, purpose: str) -> Iterator[None]:
         with suppress(OSError):
             stream.truncate(0)
         stream.close()
+
+
+def _refuse_foreign(home: Path) -> None:
+    """Leave a folder alone that has things in it and never was a lab's."""
+    if not home.is_dir() or any((home / name).exists() for name in ("lock", "lab.json")):
+        return
+    if found := sorted(entry.name for entry in home.iterdir()):
+        raise LabError(
+            f"{home} is no lab's folder: it holds {', '.join(found[:3])}{' and more' if found[3:] else ''}",
+            hint="Give DONVI_LAB_HOME a folder of its own; nothing was touched.",
+        )
 
 
 def holder(settings: LabSettings) -> dict[str, object] | None:

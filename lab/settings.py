@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MANAGEMENT = IPv4Network("172.31.250.0/24")
+HOME = "/var/lib/donvi-lab"
 REPOSITORY = Path(__file__).resolve().parent.parent
 LINK_NAME_LENGTH = 15  # IFNAMSIZ without its final zero
 
@@ -63,8 +64,11 @@ class LabSettings:
         except ValueError as error:
             hint = f"Give an IPv4 network such as {MANAGEMENT}."
             raise UsageError(f"DONVI_LAB_NETWORK: {error}", hint=hint) from None
+        home = Path(environ.get("DONVI_LAB_HOME") or HOME)
+        if not home.is_absolute():
+            raise UsageError(f"DONVI_LAB_HOME={home} depends on where one stands", hint=f"Give a path such as {HOME}.")
         return cls(
-            home=Path(environ.get("DONVI_LAB_HOME", "/var/lib/donvi-lab")),
+            home=home,
             cache=Path(environ.get("DONVI_CACHE") or Path.home() / ".cache" / "donvi"),
             prefix=prefix,
             network=network,

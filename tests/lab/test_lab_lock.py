@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from donvi.errors import LabError, LockedError
-from lab import lock, record
+from donvi.errors import LabError, LockedError, UsageError
+from lab import control, lock, record
+from lab.display import PlainDisplay
 from lab.record import Record
+from lab.settings import LabSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from lab.settings import LabSettings
 
 HOLD = """
 import sys
@@ -135,3 +135,18 @@ def test_the_note_in_the_lock_proves_which_process_wrote_it(paper_lab: LabSettin
     assert note["pid"] == os.getpid()
     assert note["start"]
     assert note["boot"]
+
+
+def test_a_folder_with_other_things_in_it_is_never_taken_for_a_lab(paper_lab: LabSettings) -> None:
+    work = paper_lab.home / "README.md"
+    work.parent.mkdir(parents=True)
+    work.write_text("months of work")
+    with pytest.raises(LabError, match=r"is no lab's folder: it holds README\.md"):
+        control.reset(paper_lab, PlainDisplay())
+    assert [entry.name for entry in paper_lab.home.iterdir()] == ["README.md"]
+
+
+def test_an_empty_home_is_the_default_and_a_relative_one_is_refused() -> None:
+    assert LabSettings.from_environment({"DONVI_LAB_HOME": ""}).home.is_absolute()
+    with pytest.raises(UsageError, match="DONVI_LAB_HOME=here"):
+        LabSettings.from_environment({"DONVI_LAB_HOME": "here"})
