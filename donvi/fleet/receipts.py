@@ -37,8 +37,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 RENEWAL = b'"renewalAt"'
 _RENEWAL = re.compile(rb'"renewalAt":"([^"\\]+)"')
-_TIME = re.compile(rb'("manifest":\{"time":)"[^"]*"')
-_HEAD = 4096
+UNORDERED = ("dependencies", "propertyDependencies")
+"""What the engine writes in another order each time."""
+
+POSITIONS = ("sourcePosition", "stackTrace")
+"""Where in the program a resource stood when it was declared last: the program's own digest says more."""
+
 TOOLS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 """Programs whose place on PATH decides which version runs."""
 
@@ -56,6 +60,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """What is known of a stack that was run without a change.
 
     :param digests: subject to SHA-256.
+    :param states: digests of the checkpoints' files as they were, to those in ``digests``: while a file is the same to
+        the byte, nobody has to look into it.
     :param valid_until: ``None`` where nothing of the stack ends.
     """
 
@@ -64,6 +70,7 @@ class Receipt(msgspec.Struct, frozen=True):
     made: datetime
     digests: dict[str, str]
     valid_until: datetime | None = None
+    states: dict[str, str] = {}
 
     def doubt(self, digests: Mapping[str, str], now: datetime) -> str:
         """Say why it doesn't count; empty when it does. Pure.
@@ -106,9 +113,9 @@ class Receipts:
 
     def proof(self, stack: str) -> str:
         """Say by which receipt a stack needs no run; empty when there is none that counts."""
-        digests = self._digests(stack)
-        self._seen[stack] = digests
         receipt = self.read(stack)
+        digests, _ = self._digests(stack, receipt)
+        self._seen[stack] = digests
         return "" if receipt is None or receipt.doubt(digests, self.now()) else f"unchanged ({receipt})"
 
     def record(self, stack: str, result: Result) -> None:
@@ -119,13 +126,13 @@ class Receipts:
         before = self._seen.pop(stack, None)
         if before is None or not _quiet(result):
             return
-        after = self._digests(stack)
+        after, states = self._digests(stack, None)
         if not all(after.values()) or after != before:
             return
         made = self.now()
         until = valid_until(self._checkpoint(stack), self._waiver_days(), made)
         if until is None or until > made:
-            _write(self._path(stack), Receipt(FORMAT, stack, made.replace(microsecond=0), after, until))
+            _write(self._path(stack), Receipt(FORMAT, stack, made.replace(microsecond=0), after, until, states))
 
     def read(self, stack: str) -> Receipt | None:
         """Return a stack's receipt, counting or not; ``None`` without, or when it is damaged."""
@@ -137,24 +144,28 @@ class Receipts:
     def doubt(self, stack: str) -> str:
         """Say why a stack must be run; empty when its receipt counts."""
         receipt = self.read(stack)
-        return "there is no receipt" if receipt is None else receipt.doubt(self._digests(stack), self.now())
+        return "there is no receipt" if receipt is None else receipt.doubt(self._digests(stack, receipt)[0], self.now())
 
     def _path(self, stack: str) -> Path:
         return places(self.environ).receipts / f"{stack}.json"
 
-    def _digests(self, stack: str) -> dict[str, str]:
-        """Return the subjects of a stack as they are now; one that can't be read is empty, which proves nothing."""
+    def _digests(self, stack: str, receipt: Receipt | None) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the subjects of a stack as they are now, and the checkpoints' files to their digests.
+
+        A subject that can't be read is empty, which proves nothing.
+        """
         with self._lock:
             if not self._shared:
                 self._shared = dict(self._of_all())
+        states = {}
+        known = receipt.states if receipt else {}
+        found = {}
+        for subject, name in (("checkpoint", stack), ("platform", PLATFORM)):
+            content = self._checkpoint(name)
+            file = _digest(content)
+            found[subject] = states[file] = known.get(file) or state_digest(content)
         config = config_folder(self.repository) / f"Pulumi.{stack}.yaml"
-        return {
-            **self._shared,
-            **self._declared(stack),
-            "configuration": _digest(_bytes(config)),
-            "checkpoint": _state_digest(self._checkpoint(stack)),
-            "platform": _state_digest(self._checkpoint(PLATFORM)),
-        }
+        return {**self._shared, **self._declared(stack), "configuration": _digest(_bytes(config)), **found}, states
 
     def _of_all(self) -> Iterator[tuple[str, str]]:
         """Yield what is the same for every stack; read once in a run, which uses one state of the code anyway."""
@@ -253,9 +264,29 @@ def _quiet(result: Result) -> bool:
     )
 
 
-def _state_digest(checkpoint: bytes) -> str:
-    """Return a digest of a state, without the time of its last writing; empty for none."""
-    return _digest(_TIME.sub(rb'\1""', checkpoint[:_HEAD], count=1) + checkpoint[_HEAD:]) if checkpoint else ""
+def state_digest(checkpoint: bytes) -> str:
+    """Return a digest of what a state says; empty for one that can't be read. Pure.
+
+    A run that changes nothing writes the same resources in another order, at another time.
+    """
+    try:
+        latest: dict[str, Any] = msgspec.json.decode(checkpoint)["checkpoint"]["latest"]
+        manifest = {key: value for key, value in latest["manifest"].items() if key != "time"}
+        resources = sorted(map(_resource, latest.get("resources") or ()), key=lambda one: (one["urn"], repr(one)))
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        return ""
+    return _digest(msgspec.json.encode({**latest, "manifest": manifest, "resources": resources}, order="deterministic"))
+
+
+def _resource(resource: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in resource.items() if key not in POSITIONS}
+    for key in UNORDERED:
+        value = kept.get(key)
+        if isinstance(value, list):
+            kept[key] = sorted(value)
+        elif isinstance(value, dict):
+            kept[key] = {name: sorted(urns or ()) for name, urns in value.items()}
+    return kept
 
 
 def _digest(content: bytes) -> str:

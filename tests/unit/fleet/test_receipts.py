@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from donvi.fleet.model import Change, Failure, Notice, Operation, Result, Status
-from donvi.fleet.receipts import Receipts, valid_until
+from donvi.fleet.receipts import Receipts, state_digest, valid_until
 from donvi.registry import load_city
 
 if TYPE_CHECKING:
@@ -138,6 +138,23 @@ def test_what_is_somebody_else_s_doesn_t_end_it(world: World) -> None:
     world.checkpoint("26740-sai-gon")
     world.checkpoint(STACK, time="2026-11-24T19:59:59Z")
     assert world.run() != "", "the time at which a state was written says nothing"
+
+
+def test_a_run_without_a_change_writes_the_same_in_another_order() -> None:
+    def state(time: str, *resources: dict[str, Any]) -> bytes:
+        latest = {"manifest": {"time": time, "magic": "x"}, "resources": list(resources)}
+        return json.dumps({"version": 3, "checkpoint": {"latest": latest}}).encode()
+
+    first = {"urn": "a", "dependencies": ["x", "y"], "sourcePosition": "1", "outputs": {"members": ["m", "n"]}}
+    again = {"urn": "a", "dependencies": ["y", "x"], "sourcePosition": "2", "outputs": {"members": ["m", "n"]}}
+    other = {"urn": "b", "propertyDependencies": {"p": ["x", "y"]}}
+    turned = {"urn": "b", "propertyDependencies": {"p": ["y", "x"]}}
+    same = state_digest(state("1", first, other))
+    assert same == state_digest(state("2", turned, again))
+    swapped = {**first, "outputs": {"members": ["n", "m"]}}
+    assert same != state_digest(state("1", swapped, other)), "the order of values is theirs"
+    assert same != state_digest(state("1", first))
+    assert [state_digest(text) for text in (b"", b"{}", b'{"checkpoint":[]}', b"{")] == ["", "", "", ""]
 
 
 def test_it_ends_when_the_first_certificate_is_due(world: World) -> None:
