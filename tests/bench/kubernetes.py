@@ -7,7 +7,7 @@
 A control plane of its own on loopback (real API server and controllers, pods marked ready as a kubelet would), so that
 nothing but the tools differs. *Bare* is ``kubectl apply --server-side``, then ``kubectl rollout status``; each run has
 a namespace of its own. *Pulumi* loads what ``components.apps`` loads, and when ``stacks/program.py`` does. *Empty* is
-an engine run with none of them. *Added* is the difference: what a unit's stack pays more because
+an engine run without objects, SDK and plugin. *Added* is the difference: what a unit's stack pays more because
 it has these objects.
 """
 
