@@ -54,6 +54,7 @@ def probe(code, cancelled):
     return Health(open=code not in shut, reason="nobody answers" if code in shut else "")
 
 session.probe = probe
+session._receipts = lambda *_: None  # they are of the code that the city's stacks are made of, not of the toy's
 sys.argv = ["donvi", *arguments]
 main(arguments)
 """

@@ -95,7 +95,9 @@ def test_a_new_run_takes_over_from_a_dead_one_as_resume_does(fleet: Fleet) -> No
     driver.communicate()
     fleet.plan(vung_tau=SLOW)
     assert fleet.run("up", CODES[1]) == {UNITS[1]: "done"}
+    assert "removed: no process" in fleet.shown()["stacks"][0]["why"]
     fleet.donvi("up", *CODES)
+    assert fleet.shown()["stacks"][2]["why"] == "", "what the dead run hadn't begun needs no healing"
     assert_whole(fleet)
 
 

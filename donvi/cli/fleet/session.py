@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from donvi.cli.fleet.board import board
-from donvi.errors import LockedError, UsageError, VerificationError
+from donvi.errors import DonviError, LockedError, UsageError, VerificationError
 from donvi.fleet import journal, limits, owners
 from donvi.fleet.drive import Drive
 from donvi.fleet.engine import FastRunner
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from donvi.fleet.affected import Affected
     from donvi.fleet.journal import Journal
+    from donvi.fleet.leases import Held
     from donvi.fleet.model import Result
     from donvi.fleet.receipts import Receipts
     from donvi.fleet.work import Approval, Listener, Runner
@@ -229,12 +230,33 @@ def _waves(targets: Iterable[Target]) -> tuple[tuple[str, ...], ...]:
 def _lease(
     where: Places, operation: Operation, owner: owners.Owner, targets: Iterable[Target]
 ) -> tuple[Leasing | None, set[str]]:
-    """Take the leases of all stacks; returns them and the stacks whose last owner is dead."""
+    """Take the leases of all stacks; returns them and the stacks that a dead owner may have left in the middle."""
     if operation is Operation.PREVIEW:
         return None, set()
     leases = leases_of(os.environ, where, owner)
     taken = leases.take(target.stack for target in targets)
-    return leases, {held.stack for held in taken}
+    return leases, _left_by_the_dead(where, taken)
+
+
+def _left_by_the_dead(where: Places, taken: Iterable[Held]) -> set[str]:
+    """Return which stacks dead runs had begun and not ended; all of a run whose journal isn't here or can't be read."""
+    left = set()
+    begun: dict[str, set[str] | None] = {}
+    for held in taken:
+        if held.owner.run not in begun:
+            begun[held.owner.run] = _in_the_middle(where, held.owner.run)
+        stacks = begun[held.owner.run]
+        if stacks is None or held.stack in stacks:
+            left.add(held.stack)
+    return left
+
+
+def _in_the_middle(where: Places, run: str) -> set[str] | None:
+    try:
+        seen = picture(journal.read(where.runs / run), owners.myself(""))
+    except DonviError:
+        return None
+    return {stack.stack for stack in seen.stacks if stack.state in {State.RUNNING, State.INTERRUPTED}}
 
 
 def _give_up(leases: Leasing | None) -> None:
