@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
-from google.rpc import status_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from donvi.errors import BackendError, UsageError
 from donvi.fleet.drift.model import CHANGED
 from donvi.fleet.drift.verdict import gone
 from donvi.fleet.events import value_at
 from donvi.fleet.model import Change, PropertyChange
+from donvi.plugin.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
 from donvi.plugin.wire import encode
 from donvi.redaction import redact
 
