@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PLATFORM = data.PLATFORM
 PEOPLE = "people/"
 PLAYBOOKS = "playbooks"
+POLICIES_READ = frozenset({"city.yaml", "ledger.csv"})
+"""Files of the city that policies read; a test watches them do it."""
+
 NAMED = 3
 CACHE = "imports-1.json"
 
@@ -170,26 +173,28 @@ def _elsewhere(folder: Path, revision: str) -> _Difference:
 
 
 def _before(now: City, difference: _Difference, edited: set[str], place: Path) -> City:
-    """Return the city as it was. Rosters that nobody edited aren't read again: they are what they are now."""
+    """Return the city as it was. What nobody edited isn't read again: it is what it is now."""
     from donvi.registry import load_city
+    from donvi.registry.people import read_people
 
     folder = Path(now.path).resolve()
     prefix = _prefix(folder, difference.tree.root)
     rosters = {path for path in edited if path.startswith(PEOPLE)}
     top = {one.name for one in folder.iterdir()} | {path.partition("/")[0] for path in edited}
-    wanted = [f"{prefix}{name}" for name in top if f"{name}/" != PEOPLE] + [f"{prefix}{path}" for path in rosters]
-    difference.tree.extract(difference.commit, wanted, place)
+    others = [f"{prefix}{name}" for name in top if f"{name}/" != PEOPLE] if edited - rosters else []
+    difference.tree.extract(difference.commit, [*others, *(f"{prefix}{path}" for path in rosters)], place)
     (place / prefix / PEOPLE).mkdir(parents=True, exist_ok=True)
-    old = load_city(place / prefix)
+    old = load_city(place / prefix) if others else now
     again = {Path(path).stem for path in rosters}
     people = {code: roster for code, roster in now.people.items() if code not in again and code in old.units}
-    return msgspec.structs.replace(old, people=dict(sorted({**people, **old.people}.items())))
+    people |= read_people(place / prefix / PEOPLE, old.units, old.posts, old.systems)
+    return msgspec.structs.replace(old, people=dict(sorted(people.items())))
 
 
-def _facts_differ(now: Path, before: Path, edited: Iterable[str]) -> tuple[str, ...]:
+def _facts_differ(now: Path, before: Path, edited: set[str]) -> tuple[str, ...]:
     """Return why every stack may be judged differently: policies know all units' names and addresses."""
-    if all(path.startswith(PEOPLE) for path in edited):
-        return ()  # a test shows that policies read no roster
+    if not edited & POLICIES_READ:
+        return ()
     from policies.city import read_city
 
     was, is_ = read_city(before), read_city(now)

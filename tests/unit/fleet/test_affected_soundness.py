@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from donvi.fleet.affected.code import ROOTS, config_folder, read_code
 from donvi.fleet.affected.data import PROGRAM_READS, compare, narrowed
 from donvi.fleet.affected.imports import imports
+from donvi.fleet.affected.whole import POLICIES_READ
 from donvi.registry import load_city
 from donvi.tenancy import describe, platform_description
 
@@ -151,8 +152,8 @@ def test_the_quick_comparison_finds_what_describing_everybody_twice_finds(edits:
 
 def test_what_the_program_reads_of_the_city_beside_descriptions_is_compared() -> None:
     read = set()
-    for path in (REPOSITORY / "stacks").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in [path for path in read_code(REPOSITORY).used if path.startswith("stacks/") and path.endswith(".py")]:
+        for node in ast.walk(ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))):
             chain = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
             if chain.startswith("city."):
                 read.add(chain.removeprefix("city."))
@@ -215,7 +216,7 @@ def test_policies_read_no_roster_and_the_ledger_and_the_city() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     read = {Path(path).name for path in json.loads(done.stdout) if "/city/" in path}
-    assert read == {"city.yaml", "ledger.csv"}
+    assert read == POLICIES_READ
 
 
 def test_imports_below_type_checking_don_t_count_and_dynamic_ones_take_the_package() -> None:
