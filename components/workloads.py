@@ -55,6 +55,8 @@ HTTPS, PROBE = "https", "probe"
 REVISIONS = 2
 PROGRESS_SECONDS = 120
 GRACE_SECONDS, FAREWELL_SECONDS = 15, 3
+LATE_SECONDS = 5
+"""How late an answer may be: where hundreds of sites share a busy node, restarting the slow ones would slow down all."""
 READABLE_BY_GROUP = 0o440
 
 
@@ -133,8 +135,12 @@ def _container(name: str, spec: Container) -> ContainerArgs:
             ContainerPortArgs(name=PROBE, container_port=spec.probe.port, protocol="TCP"),
         ],
         resources=ResourceRequirementsArgs(requests=share["requests"], limits=share["limits"]),
-        readiness_probe=ProbeArgs(http_get=_ask(spec.probe.ready), period_seconds=5, failure_threshold=2),
-        liveness_probe=ProbeArgs(http_get=_ask(spec.probe.live), period_seconds=20, failure_threshold=3),
+        readiness_probe=ProbeArgs(
+            http_get=_ask(spec.probe.ready), period_seconds=5, timeout_seconds=LATE_SECONDS, failure_threshold=2
+        ),
+        liveness_probe=ProbeArgs(
+            http_get=_ask(spec.probe.live), period_seconds=20, timeout_seconds=LATE_SECONDS, failure_threshold=3
+        ),
         # the gateway forgets the pod before the pod stops listening
         lifecycle=LifecycleArgs(pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=FAREWELL_SECONDS))),
         security_context=SecurityContextArgs(

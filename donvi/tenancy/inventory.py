@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from donvi.registry import City, System
 
 
+SURGE = 1
+"""How many pods more an app has while it changes; see ``components/workloads.py``."""
+CLUSTER_PODS = 32
+"""Room for the cluster's own pods: gateway, names."""
+
+
 def datacentre_vars(city: City) -> dict[str, Any]:
     """Variables for ``datacentre.yml``; every name starts with ``donvi_``, every list is sorted, all is JSON."""
     settings = city.settings
@@ -26,6 +32,7 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_city_name": settings.name,
         "donvi_city_domain": settings.domain,
         "donvi_cluster": found._asdict() if (found := cluster(city)) else {},
+        "donvi_cluster_most_pods": _most_pods(city),
         "donvi_directory_base": settings.directory_base,
         "donvi_name_server": names.city_host(city, NAME_SERVER),
         "donvi_units": [_unit(city, code) for code in city.units],
@@ -39,6 +46,12 @@ def datacentre_vars(city: City) -> dict[str, Any]:
         "donvi_zones": [zones[name] for name in sorted(zones)],
         "donvi_servers": [_server(city, name, server) for name, server in servers(city).items()],
     }
+
+
+def _most_pods(city: City) -> int:
+    """Return how many pods all units have at most, each site with one more while it changes, and the cluster itself."""
+    of_unit = sum(app.replicas + SURGE for system in city.systems.values() for app in system.apps)
+    return of_unit * len(city.units) + CLUSTER_PODS
 
 
 def _stands_in(system: System) -> bool:

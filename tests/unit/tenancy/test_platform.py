@@ -95,3 +95,11 @@ def test_a_system_answers_on_its_zones_machine_unless_a_server_has_its_name(
 def test_the_clusters_name_answers_on_the_machine_that_its_zone_names(city_copy: Path) -> None:
     found = servers(load_city(city_copy))
     assert found["cluster"] == ("public", "kube", "10.0.4.30", "fd9b:7a3c:2900:4::30")
+
+
+def test_the_node_takes_the_pods_of_every_unit_while_all_of_them_change(city: City) -> None:
+    """The lab's cluster has one node: what doesn't fit there runs nowhere."""
+    declared = sum(app.replicas for code in city.units for app in describe(city, code).apps)
+    changing = declared + sum(len(describe(city, code).apps) for code in city.units)
+    assert declared == 336
+    assert changing < datacentre_vars(city)["donvi_cluster_most_pods"] < 1000
