@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from donvi.errors import DonviError, PermissionDeniedError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from donvi.backends.mail import Doveadm
     from donvi.backends.vault import VaultClient
     from donvi.deployment import Deployment
+    from donvi.fleet.drift.machines import LookingSsh
     from donvi.fleet.drift.state import Resource
 
 T = TypeVar("T")
@@ -58,7 +59,10 @@ class BulkServices(Services):
         self._loaded: dict[str, Future[Any]] = {}
 
     def load(self, resources: Sequence[Resource]) -> None:
-        """Read everything that the resources need, the systems side by side; errors are kept for whoever asks."""
+        """Begin to read everything that the resources need, the systems side by side.
+
+        Whoever asks a system waits until it is read, and gets its error if it couldn't be.
+        """
         readers: dict[str, Callable[[Sequence[Resource]], Any]] = {
             "directory": self._read_directory,
             "mail": self._read_mail,
@@ -66,8 +70,14 @@ class BulkServices(Services):
             "cluster": self._read_cluster,
             "machines": self._read_machines,
         }
-        with ThreadPoolExecutor(len(readers), thread_name_prefix="bulk") as pool:
-            self._loaded = {name: pool.submit(self._timed, name, read, resources) for name, read in readers.items()}
+        pool = ThreadPoolExecutor(len(readers), thread_name_prefix="bulk")
+        self._loaded = {name: pool.submit(self._timed, name, read, resources) for name, read in readers.items()}
+        pool.shutdown(wait=False)
+
+    def close(self) -> None:
+        """Wait for what is still being read, then close every client."""
+        wait(self._loaded.values())
+        super().close()
 
     @property
     def vault(self) -> VaultClient:
@@ -108,8 +118,12 @@ class BulkServices(Services):
     @property
     def ssh(self) -> SshRunner:
         """Machines, with what many scripts printed."""
+        self._answer("machines")
+        return self._looking
 
-        def make() -> SshRunner:
+    @property
+    def _looking(self) -> LookingSsh:
+        def make() -> LookingSsh:
             from donvi.fleet.drift.machines import LookingSsh
 
             known_hosts = self._variable("DONVI_KNOWN_HOSTS")
@@ -193,11 +207,11 @@ class BulkServices(Services):
         for machine, question in _questions(resources):
             asked.setdefault(machine, []).append(question)
         known = [machine for machine in asked if machine in self.deployment.machines]
-        if not known or not self.ssh.permitted(known[0]):
+        ssh = self._looking
+        if not known or not ssh.permitted(known[0]):
             return
-        batched = cast("Any", self.ssh)
         with ThreadPoolExecutor(8, thread_name_prefix="machine") as pool:
-            list(pool.map(lambda machine: _quietly(lambda: batched.load(machine, asked[machine])), known))
+            list(pool.map(lambda machine: _quietly(lambda: ssh.load(machine, asked[machine])), known))
 
 
 def _quietly(load: Callable[[], None]) -> None:

@@ -36,6 +36,7 @@ THREADS = 24
 """More than the backends' limits together (``handler.BACKEND_LIMITS``), so that none of them waits for another."""
 
 OWN = "donvi:"
+SINGLY = ("donvi:vault:", "donvi:pki:", "donvi:kubernetes:")
 Judged = tuple["Change | None", tuple[str, ...]]
 
 
@@ -147,9 +148,11 @@ class Looker:
         place.services.plays.collecting = True
         noted: list[_Item] = []
         with ThreadPoolExecutor(THREADS, thread_name_prefix="judge") as pool:
-            answers = pool.map(lambda item: _judged(place, item), place.items)
+            # first what no bulk read answers: it is asked while they go on
+            items = sorted(place.items, key=lambda item: not item.resource.type.startswith(SINGLY))
+            answers = pool.map(lambda item: _judged(place, item), items)
             try:
-                for item, found in zip(place.items, answers, strict=True):
+                for item, found in zip(items, answers, strict=True):
                     if found is None:
                         noted.append(item)
                     else:

@@ -120,7 +120,8 @@ class State:
         :raises UsageError: there is no such stack.
         :raises EngineError: its checkpoint can't be read.
         """
-        text = self._local(name) if self._environ.get("PULUMI_BACKEND_URL", "").startswith("file:") else None
+        url = self._environ.get("PULUMI_BACKEND_URL", "")
+        text = self._local(name) if not url or url.startswith("file:") else None
         resources = self._exported(name) if text is None else _decoded(name, text)
         return Stack(name, tuple(map(_without_secrets, resources)))
 
