@@ -56,7 +56,7 @@ REVISIONS = 2
 PROGRESS_SECONDS = 120
 GRACE_SECONDS, FAREWELL_SECONDS = 15, 3
 LATE_SECONDS = 5
-"""How late an answer may be: where hundreds of sites share a busy node, restarting the slow ones would slow down all."""
+"""How late an answer may be: where hundreds of sites share a busy node, restarting the slow ones would slow all."""
 READABLE_BY_GROUP = 0o440
 
 
