@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.engine.kubernetes.project import ROOT, engine_environment, kubelet
+from tests.engine.kubernetes.project import engine_environment, kubelet
+from tests.engine.project import ROOT
 from tests.support.control_plane import running
 
 if TYPE_CHECKING:

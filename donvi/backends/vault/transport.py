@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import requests
-from hvac.adapters import RawAdapter
-
 from donvi.errors import (
     BackendError,
     PermissionDeniedError,
@@ -28,6 +25,9 @@ from donvi.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import requests
+    from hvac.adapters import RawAdapter
 
 OK = 200
 BAD_REQUEST = 400
@@ -165,6 +165,8 @@ class Transport:
         return response.content
 
     def _exchange(self, method: str, path: str, payload: Mapping[str, Any] | None, wrap_ttl: int) -> requests.Response:
+        import requests  # here and below: a run that changes nothing asks nobody, and shouldn't wait for a library
+
         try:
             with self._adapter() as adapter:
                 return adapter.request(  # type: ignore[no-any-return]
@@ -197,6 +199,9 @@ class Transport:
         self._idle.append(adapter)
 
     def _connect(self) -> RawAdapter:
+        import requests
+        from hvac.adapters import RawAdapter
+
         session = requests.Session()
         session.trust_env = False  # REQUESTS_CA_BUNDLE would win over our CA, and a proxy would see the token
         session.verify = self.ca_file  # hvac takes a given session's `verify` over its own
