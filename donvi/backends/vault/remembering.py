@@ -31,9 +31,9 @@ class RememberingVault(VaultClient):
         self._remembering = threading.Lock()
 
     @property
-    def asked(self) -> int:
-        """How many paths were read."""
-        return len(self._answers)
+    def asked(self) -> list[tuple[str, str]]:
+        """Everything that was read so far, as method and path."""
+        return list(self._answers)
 
     def request(
         self, method: str, path: str, payload: Mapping[str, Any] | None = None, *, wrap_ttl: int = 0

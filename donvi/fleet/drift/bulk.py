@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from donvi.backends.machines.batch import Question
     from donvi.backends.mail import Doveadm
     from donvi.backends.vault import VaultClient
+    from donvi.backends.vault.remembering import RememberingVault
     from donvi.deployment import Deployment
     from donvi.fleet.drift.machines import LookingSsh
     from donvi.fleet.drift.state import Resource
@@ -54,6 +55,7 @@ class BulkServices(Services):
         self.machines = machines
         self.plays = Plays(self)
         self.starting = threading.Lock()
+        self.remembering: RememberingVault | None = None
         self.notices: list[str] = []
         self.seconds: dict[str, float] = {}
         self._loaded: dict[str, Future[Any]] = {}
@@ -86,7 +88,10 @@ class BulkServices(Services):
         def make() -> VaultClient:
             from donvi.backends.vault.remembering import RememberingVault
 
-            return RememberingVault(self.deployment.vault.address, self._variable("VAULT_TOKEN"), self.ca_file)
+            self.remembering = RememberingVault(
+                self.deployment.vault.address, self._variable("VAULT_TOKEN"), self.ca_file
+            )
+            return self.remembering
 
         return self._once("vault", make)
 
