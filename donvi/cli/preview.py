@@ -154,10 +154,14 @@ def _render(outcome: Outcome, report: PreviewReport, *, markdown: bool, full: bo
         sys.stdout.write(comment(report))
         return
     from donvi.cli.fleet import summary
+    from donvi.cli.fleet.report import gone, touched
     from donvi.fleet.screen import HEIGHT, screen
 
     out = console()
     out.print(screen(report, height=None if full else HEIGHT, width=out.width))
+    if outcome.affected is not None:
+        for line in (*touched(outcome.affected), *gone(outcome.affected)):
+            out.print(line, style="dim", soft_wrap=True)
     if outcome.seen is None:
         return
     out.print()

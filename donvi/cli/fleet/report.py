@@ -10,6 +10,10 @@ from donvi.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from donvi.cli.fleet.session import Outcome
+    from donvi.fleet.affected import Affected
+
+FEW = 5
+"""Affected stacks of which each is explained."""
 
 
 def finish(outcome: Outcome, *, as_json: bool) -> None:
@@ -33,9 +37,21 @@ def finish(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def beside(outcome: Outcome) -> list[str]:
-    """Return what a difference to a revision says of stacks that were not run."""
+    """Return what a difference to a revision says: why stacks are touched, how many aren't, which are gone."""
     if outcome.affected is None:
         return []
     lines = [f"{len(outcome.affected.unaffected)} unaffected, proved by: {outcome.affected.proof}"]
-    gone = outcome.affected.gone
-    return [*lines, f"no longer in the city, destroy them from the old revision: {', '.join(gone)}"] if gone else lines
+    return [*touched(outcome.affected), *lines, *gone(outcome.affected)]
+
+
+def touched(affected: Affected) -> list[str]:
+    """Return why each stack is affected, where they are few enough to be read."""
+    if len(affected.stacks) > FEW:
+        return []
+    return [f"{stack}: {'; '.join(why)}" for stack, why in affected.stacks.items()]
+
+
+def gone(affected: Affected) -> list[str]:
+    """Return the line about units that left the data."""
+    stacks = ", ".join(affected.gone)
+    return [f"no longer in the city, destroy them from the revision that has them: {stacks}"] if stacks else []
