@@ -51,7 +51,7 @@ def lines(report: Report, groups: Sequence[Group]) -> Iterator[str]:
         yield f"\n… and {count(len(counted) - MOST_GROUPS, 'group')} more; --json lists all"
     yield from _unread(report.unread)
     if known:
-        yield "\nKnown, by city/drift-rules.yaml:"
+        yield "\nKnown, and not counted (docs/drift.md):"
         yield from (f"  {group.rule}: {_title(group)}, {_where(group)}" for group in known)
     for one in report.skipped:
         yield f"\nNot looked at: {one.count} × {one.kind}: {one.reason}"

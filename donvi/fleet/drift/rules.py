@@ -1,4 +1,8 @@
-"""Tells known drift from drift that counts. Pure."""
+"""Tells known drift from drift that counts. Pure.
+
+One rule needs no register: a reference to another stack that ran since. A refresh records that stack's newer outputs,
+so it is among the findings, but nothing of the real systems is other than declared.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from donvi.fleet.drift.model import GONE
+from donvi.fleet.drift.state import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
     from donvi.fleet.drift.model import Finding, Report
     from donvi.registry.drift_rules import DriftRule
 
+OTHER_STACK_RAN = "other-stack-ran"
+
 
 def explain(report: Report, rules: Sequence[DriftRule], today: date) -> Report:
     """Return the report with the rules that explain its findings; an expired one only leaves a note."""
@@ -22,6 +29,8 @@ def explain(report: Report, rules: Sequence[DriftRule], today: date) -> Report:
 
 
 def _explained(finding: Finding, rules: Iterable[DriftRule], today: date) -> Finding:
+    if finding.change.kind == REFERENCE and finding.change.op != GONE:
+        return msgspec.structs.replace(finding, rule=OTHER_STACK_RAN)
     unit, change = finding.stack.partition("-")[0], finding.change
     about = [rule for rule in rules if rule.about(unit, change.kind, change.name)]
     if found := _explaining(finding, [rule for rule in about if rule.in_force(today)]):

@@ -115,6 +115,13 @@ def test_an_expired_rule_counts_again_and_says_so(stacks) -> None:
     assert explain(report(finding), [rule(expires=TODAY)], TODAY).outcome is Outcome.NONE
 
 
+def test_a_reference_to_a_stack_that_ran_since_is_found_and_not_counted(stacks) -> None:
+    reference = "pulumi:pulumi:StackReference"
+    found = explain(report(changed(stacks[0], reference, "platform", outputs=('"a"', '"b"'))), [], TODAY)
+    assert found.findings[0].rule == "other-stack-ran"
+    assert found.outcome is Outcome.NONE
+
+
 def test_what_was_not_read_is_never_no_drift(stacks) -> None:
     unread = Unread(stacks[0], MAILBOX, f"urn::{MAILBOX}::x", "unreachable", "nobody answers")
     found = report(unread=(unread,))
