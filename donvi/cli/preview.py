@@ -165,14 +165,4 @@ def _render(outcome: Outcome, report: PreviewReport, *, markdown: bool, full: bo
     if outcome.seen is None:
         return
     out.print()
-    for line, style in _unpreviewed(outcome, outcome.seen):
-        out.print(line, style=style, soft_wrap=True)
     out.print(summary.closing(outcome.seen), style="dim", soft_wrap=True)
-
-
-def _unpreviewed(outcome: Outcome, seen: Picture) -> list[tuple[str, str]]:
-    """Return what kept a stack from being previewed at all; what the engine said is in the classes."""
-    from donvi.cli.fleet import summary
-
-    previewed = {result.stack for result in outcome.results}
-    return summary.failure_lines(stack for stack in seen.stacks if stack.stack not in previewed)

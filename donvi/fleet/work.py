@@ -111,7 +111,7 @@ class StackWork:
 
     :param leases: of this run, taken; ``None`` for a preview.
     :param suspect: stacks that a dead run may have left in the middle: healed first, then run with refresh.
-    :ivar results: what the engine said of each stack that was run.
+    :ivar results: what the engine said of each stack that was run, or why it couldn't be.
     :ivar last: how each stack ended.
     """
 
@@ -145,6 +145,8 @@ class StackWork:
         if not ended.seconds:
             ended = msgspec.structs.replace(ended, seconds=round(time.monotonic() - begun, 3))
         self.last[target.stack] = ended
+        if ended.failure is not None and target.stack not in self.results:
+            self.results[target.stack] = Result(target.stack, self.operation, Status.FAILED, failure=ended.failure)
         self.journal.write(ended)
         if self.leases is not None:
             self.leases.release([target.stack])
@@ -170,7 +172,7 @@ class StackWork:
         try:
             self.runner.make(stack)
         except EngineError as error:
-            if stack == PLATFORM:
+            if stack == PLATFORM or self.exists(PLATFORM):
                 raise
             hint = "`platform` makes the keys of units: `donvi up platform`, then again"
             raise EngineError(error.message, hint=hint) from None

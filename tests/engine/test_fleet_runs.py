@@ -71,6 +71,14 @@ def test_a_preview_says_the_same_change_once_and_changes_nothing(fleet: Fleet) -
     fleet.donvi("preview", *CODES, "--detailed-exitcode", code=0)
 
 
+def test_a_stack_that_could_not_be_previewed_is_in_the_comment(fleet: Fleet) -> None:
+    fleet.plan()
+    missing = "25750-phu-loi"  # its stack was never made, and there is no Vault that could wrap its secrets
+    shown = fleet.donvi("preview", missing, "--markdown", code=5)
+    assert "1 failed" in shown.stdout
+    assert "could not create secrets manager" in shown.stdout
+
+
 def test_destroying_needs_the_number_and_the_state_is_left_alone_without_it(fleet: Fleet) -> None:
     fleet.plan()
     fleet.donvi("up", *CODES)
