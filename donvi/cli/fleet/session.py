@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from donvi.cli.fleet.board import board
+from donvi.cli.fleet.token import kept_alive
 from donvi.errors import DonviError, LockedError, UsageError, VerificationError
 from donvi.fleet import journal, limits, owners
 from donvi.fleet.drive import Drive
@@ -189,7 +190,8 @@ def _drive(
                 approval=_approval(head.settings.approved),
                 suspect=suspect,
             )
-            with stop.on_signals(lambda number: _signalled(listener, number)):
+            alive = kept_alive(os.environ, listener.note)
+            with alive, stop.on_signals(lambda number: _signalled(listener, number)):
                 code = Drive(head, work, probe, _confirmer(listener, wish), before).run()
     finally:
         log.close()
