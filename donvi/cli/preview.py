@@ -120,7 +120,7 @@ def preview(
     else:
         _render(outcome, report, markdown=markdown, full=full)
     code = outcome.exit_code
-    if code == 0 and detailed and report.classes.changing:
+    if code == 0 and detailed and any(one.changes for one in report.classes.changing):
         code = CHANGED
     if code:
         raise typer.Exit(code)

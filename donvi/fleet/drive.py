@@ -184,7 +184,7 @@ class Drive:
             self._judged(judged)
 
     def _tell(self, code: str, health: Health) -> None:
-        self.work.listener.note(f"{code}: open" if health.open else f"{code}: not open: {health.reason}")
+        self.work.listener.asked(f"{code}: open" if health.open else f"{code}: not open: {health.reason}")
 
     def _judged(self, judged: Judged) -> None:
         self.work.journal.write(judged)

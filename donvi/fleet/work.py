@@ -73,6 +73,9 @@ class Listener:
     def note(self, text: str) -> None:
         """Something worth a line."""
 
+    def asked(self, text: str) -> None:
+        """A unit was asked at a gate; worth a line."""
+
     def waiting(self, text: str, seconds: float) -> None:
         """The run waits for so many seconds more."""
 

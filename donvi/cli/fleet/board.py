@@ -65,6 +65,13 @@ class Lines(Listener):
         """Say it."""
         self._print(text, "")
 
+    def asked(self, text: str) -> None:
+        """Say what a unit answered."""
+        with self._lock:
+            self._done += 1
+            count = f"{self._done}/{self._total}"
+        self._print(f"{count} {text}", "")
+
     def waiting(self, text: str, seconds: float) -> None:
         """Say once that the run waits."""
         if text != self._waited:
