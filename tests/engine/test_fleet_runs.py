@@ -105,20 +105,6 @@ def test_on_a_terminal_the_number_is_typed(fleet: Fleet) -> None:
     assert fleet.things() == set()
 
 
-def test_only_what_was_approved_is_applied_and_anything_else_ends_the_run(fleet: Fleet) -> None:
-    fleet.plan()
-    seen = str(fleet.project.folder / "seen.json")
-    fleet.donvi("preview", *CODES[:2], "--save", seen)
-    refused = fleet.donvi("up", CODES[0], "--approved", seen, code=5)
-    assert "which nobody approved" in refused.stdout
-    fleet.donvi("approve", seen, "--all")
-    assert fleet.run("up", CODES[0], "--approved", seen) == {UNITS[0]: "done"}
-    fleet.plan(vung_tau={"a": {}, "b": {}})
-    late = fleet.donvi("up", *CODES, "--approved", seen, "--parallel", "1", code=5)
-    assert "isn't the approved one any more" in late.stdout
-    assert fleet.things() == {"25747-thu-dau-mot.a"}, "nothing that nobody saw was applied"
-
-
 def test_more_deletions_than_allowed_must_be_confirmed_before_anything_changes(fleet: Fleet) -> None:
     fleet.plan(vung_tau={"a": {}, "b": {}, "c": {}}, sai_gon={"a": {}, "b": {}})
     fleet.donvi("up", *CODES, "--max-deletes", "0")
