@@ -163,7 +163,8 @@ def _normal(result: Result, normaliser: Normaliser) -> PreviewClass:
     return msgspec.structs.replace(made, digest=_digest(msgspec.to_builtins(made)))
 
 
-def _change(change: Change, normaliser: Normaliser) -> Change:
+def _change(change: Change, unit: Normaliser) -> Change:
+    normaliser = unit.about(change.urn)
     properties = tuple(
         PropertyChange(
             normaliser.name(one.path, change.kind),

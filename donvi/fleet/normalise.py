@@ -9,6 +9,7 @@ doubled: but for what :data:`VOLATILE` names, nothing is lost, a text can be mad
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ from donvi.site.wording import dialled, national
 from donvi.tenancy import describe, names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from donvi.registry import City, Person
 
 OPEN, CLOSE = "‹", "›"
 ESCAPED = "‹‹›"
+ANOTHER_ORDER = f"{OPEN}in another order{CLOSE}"
 
 VOLATILE: Mapping[str, frozenset[str]] = {
     "": frozenset(
@@ -56,6 +58,7 @@ _ADDRESS = re.compile(
     r"(?<![\w.:])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)(?:/[0-9]{1,3})?(?![\w:]|\.\w)"
 )
 _HEAD = 3  # characters that decide whether a value may begin somewhere
+_WORDS = re.compile(r"[\w.-]+")
 _KEYS = re.compile(r"[^.\[\]\"]+")
 
 # where a value counts: nothing may stand beside it that would make it another one's
@@ -73,11 +76,15 @@ VLAN = frozenset({"serviceVlan", "service_vlan"})
 
 @dataclass(frozen=True)
 class Own:
-    """A value of a unit: the text, its placeholder's label, and the pattern that says where it counts."""
+    """A value of a unit: the text, its placeholder's label, and the pattern that says where it counts.
+
+    :param who: the person whose it is, by post and number; several may have one name.
+    """
 
     text: str
     label: str
     where: str = _ANY
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,10 +111,14 @@ class Normaliser:
         uids: range = range(0),
         vlan: int = 0,
     ) -> None:
-        self.labels = {own.text: own.label for own in own}
+        self.labels: dict[str, str] = {}
+        for one in own:
+            self.labels.setdefault(one.text, one.label)
+        self._people = tuple(one for one in own if one.who)
         self._networks = tuple(networks)
         self._uids, self._vlan = uids, vlan
-        found = sorted([*own, *(Own(text, "") for text in strangers)], key=lambda own: (-len(own.text), own.text))
+        known = {one.text: one for one in reversed(tuple(own))} | {text: Own(text, "") for text in strangers}
+        found = sorted(known.values(), key=lambda own: (-len(own.text), own.text))
         patterns = [(own.text, re.compile(own.where.format(re.escape(own.text)))) for own in found]
         number = re.compile(_NUMBER.format(f"[0-9]{{{len(str(uids[0]))},{len(str(uids[-1]))}}}")) if uids else None
         patterns += [(first, number) for first in sorted({str(uid)[:_HEAD] for uid in uids}) if number]
@@ -121,6 +132,15 @@ class Normaliser:
     def text(self, text: str) -> str:
         """Return the normal form of a text."""
         return ESCAPED.join(self._plain(part) for part in text.split(OPEN))
+
+    def about(self, urn: str) -> Normaliser:
+        """Return a normaliser that takes a name which several people have for that of the one the resource is about."""
+        whose = {one.who for one in self._people if one.where in {_WORD, _LOCAL} and one.text in _WORDS.findall(urn)}
+        if not whose:
+            return self
+        other = copy(self)
+        other.labels = self.labels | {one.text: one.label for one in self._people if one.who in whose}
+        return other
 
     def name(self, text: str, kind: str) -> str:
         """Return the normal form of a URN, a resource's name or a property's path.
@@ -138,7 +158,7 @@ class Normaliser:
         if isinstance(value, dict):
             return {self.name(key, kind): self.value(item, kind, f"{path}.{key}") for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.value(item, kind, path) for item in value]
+            return _in_order(value, [self.value(item, kind, path) for item in value])
         if value is None or isinstance(value, bool) or value in KEPT:
             return value
         if is_volatile(kind, path):
@@ -196,6 +216,18 @@ class Normaliser:
         return token
 
 
+def _in_order(values: Sequence[Any], normal: list[Any]) -> list[Any]:
+    """Return the normal form of a list in an order of its own, where the values' order says nothing: it is sorted.
+
+    One that isn't sorted but would look so is marked, so that no two lists of a unit have the same form.
+    """
+    if len(values) < 2 or not all(isinstance(value, str) for value in values):  # noqa: PLR2004
+        return normal
+    if list(values) == sorted(values):
+        return sorted(normal)
+    return [*normal, ANOTHER_ORDER] if normal == sorted(normal) else normal
+
+
 def is_volatile(kind: str, path: str) -> bool:
     """Whether a property says only when or how often something was made."""
     keys = set(_KEYS.findall(path))
@@ -234,12 +266,10 @@ class Normalisers:
 
     def _make(self, code: str) -> Normaliser:
         city, numbers = self.city, self.city.allotments[code]
-        own: dict[str, Own] = {}
-        for value in own_values(city, code):
-            own.setdefault(value.text, value)
+        own = tuple(own_values(city, code))
         return Normaliser(
-            own.values(),
-            tuple(self._strangers(code, own)),
+            own,
+            tuple(self._strangers(code, {one.text for one in own})),
             tuple(_networks(city, code)),
             range(numbers.uid_first, numbers.uid_first + city.settings.pools.uid_per_unit),
             numbers.service_vlan,
@@ -295,9 +325,9 @@ def _people(people: Iterable[Person], uid_first: int) -> Iterator[Own]:
         count[person.post] = count.get(person.post, 0) + 1
         who = f"{person.post}.{count[person.post]}"
         words = name_words(person.name)
-        yield Own(person.employee_id, f"{who}.id", _WORD)
-        yield Own(person.login, f"{who}.login", _LOCAL)
-        yield Own(person.name, f"{who}.name")
-        yield Own(words[0], f"{who}.surname", _WEAK)
-        yield Own(words[-1], f"{who}.given name", _WEAK)
-        yield Own(str(uid_first + person.number), f"{who}.uid", _NUMBER)
+        yield Own(person.employee_id, f"{who}.id", _WORD, who)
+        yield Own(person.login, f"{who}.login", _LOCAL, who)
+        yield Own(person.name, f"{who}.name", _ANY, who)
+        yield Own(words[0], f"{who}.surname", _WEAK, who)
+        yield Own(words[-1], f"{who}.given name", _WEAK, who)
+        yield Own(str(uid_first + person.number), f"{who}.uid", _NUMBER, who)

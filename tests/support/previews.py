@@ -89,3 +89,39 @@ def three_changes(tenancy: Tenancy) -> list[Change]:
             rules.replace("\tcounter forged", f"\t# {unit.name}: {office.ipv4} and {office.ipv6}\n\tcounter forged"),
         ),
     ]
+
+
+def people_and_mail(tenancy: Tenancy) -> list[Change]:
+    """The accounts of the unit's people, and who reads its mailboxes: everything that an opening gives people."""
+    stack = tenancy.unit.stack
+    people = [account for account in tenancy.accounts if account.kind == "person"]
+    accounts = [
+        created(
+            stack,
+            "donvi:directory:Account",
+            one.id,
+            commonName=one.common_name,
+            dn=one.dn,
+            givenName=one.given_name,
+            mail=one.mail,
+            surname=one.surname,
+            title=one.post_title,
+            uidNumber=one.uid_number,
+        )
+        for one in people
+    ]
+    boxes = [
+        created(
+            stack,
+            "donvi:mail:Mailbox",
+            box.address,
+            displayName=box.display_name,
+            ownerDn=box.owner_dn,
+            readers=list(box.readers),
+        )
+        for box in tenancy.mailboxes
+    ]
+    groups = [
+        created(stack, "donvi:directory:Group", one.id, dn=one.dn, members=list(one.members)) for one in tenancy.groups
+    ]
+    return [*accounts, *boxes, *groups]

@@ -15,7 +15,7 @@ from donvi.fleet.classes import classify, stack_digest
 from donvi.fleet.model import Change, Failure, Notice, Result, Status
 from donvi.registry import load_city
 from donvi.tenancy import describe
-from tests.support.previews import created, deleted, fleet, previewed, three_changes, updated
+from tests.support.previews import created, deleted, fleet, people_and_mail, previewed, three_changes, updated
 
 if TYPE_CHECKING:
     from donvi.registry import City
@@ -162,6 +162,26 @@ def test_renewed_certificates_are_one_class_though_every_serial_differs(city: Ci
 
     results = [previewed(result.stack, renewal(n, result.stack)) for n, result in enumerate(alike())]
     assert len(classify(results, city).classes) == 1
+
+
+def test_units_with_the_same_posts_are_opened_alike_whoever_holds_them(city: City) -> None:
+    """Three rosters with other names, two people of one name among them, and lists in the order of the names."""
+    pilots = [f"{code}-{city.allotments[code].slug}" for code in ("25747", "26506", "26740")]
+    results = [one for one in fleet(city, people_and_mail) if one.stack in pilots]
+    (only,) = classify(results, city).classes
+    assert len(only.stacks) == 3
+    assert len(only.changes) > 20
+
+
+def test_a_person_who_gets_another_s_mailbox_is_seen(city: City) -> None:
+    pilots = [f"{code}-{city.allotments[code].slug}" for code in ("25747", "26506", "26740")]
+    results = [one for one in fleet(city, people_and_mail) if one.stack in pilots]
+    boxes = [n for n, change in enumerate(results[1].changes) if change.kind.endswith("Mailbox")]
+    personal = next(n for n in boxes if "people" in (results[1].changes[n].properties[1].new or ""))
+    other = next(n for n in boxes if n > personal and "people" in (results[1].changes[n].properties[1].new or ""))
+    owner = results[1].changes[other].properties[1].new
+    results[1] = spoilt(results[1], personal, 1, lambda _: json.loads(owner or ""))
+    assert sorted(len(one.stacks) for one in classify(results, city).classes) == [1, 2]
 
 
 def test_the_platform_is_a_class_of_its_own(city: City) -> None:

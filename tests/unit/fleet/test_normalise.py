@@ -6,6 +6,7 @@ import json
 import re
 from functools import cache
 from ipaddress import ip_network
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -187,3 +188,20 @@ def test_what_says_only_when_is_set_aside_and_what_isn_t_known_stays() -> None:
     assert own.name("unit-26506-public/web-portal-page-0123456789", "kubernetes:core/v1:ConfigMap").endswith(
         "-‹contents›"
     )
+
+
+def test_of_two_people_of_one_name_a_resource_means_the_one_it_names() -> None:
+    own = normaliser("26506")
+    assert own.text("Nguyễn Văn An") == "‹chairperson.1.name›"
+    about = own.about("urn:pulumi:26506-vung-tau::donvi::donvi:directory:Account::cb-265006")
+    assert about.text("Nguyễn Văn An") == "‹civil-status-officer.1.name›"
+    assert own.about("urn:pulumi:s::donvi::t::cb-2650061").text("Nguyễn Văn An") == "‹chairperson.1.name›"
+
+
+def test_a_sorted_list_is_sorted_again_and_two_lists_never_look_the_same() -> None:
+    own = normaliser("26506")
+    sorted_ = ["an.nguyen-van@vung-tau.tphcm.test", "ha.tran-thi-thu@vung-tau.tphcm.test", "zz@vung-tau.tphcm.test"]
+    forms = [json.dumps(own.value([sorted_[n] for n in order])) for order in permutations(range(3))]
+    assert len(set(forms)) == 6
+    assert own.value(sorted_) == sorted(own.text(one) for one in sorted_)
+    assert own.value([1, "b", "a"]) == [1, "b", "a"]
