@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SAFE_LISTING = {"PULUMI_DIY_BACKEND_PARALLEL": "1"}
+"""On Postgres every stack that is listed needs two of the engine's few connections: side by side they wait for ever."""
 OVERTAKEN = "list bucket: blob (code=NotFound)"
 """What the engine says of a folder of states in which a file vanished while it looked: another run wrote one."""
 LOOKS = 8
@@ -72,7 +74,7 @@ class Stacks:
             done = subprocess.run(
                 ["pulumi", *arguments, "--non-interactive", "--color", "never"],
                 cwd=self.repository,
-                env=self.environ,
+                env=SAFE_LISTING | self.environ,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

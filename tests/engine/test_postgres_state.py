@@ -44,7 +44,10 @@ def fleet(tmp_path: Path, postgres: Postgres, template: tuple[Path, str]) -> Ite
     """A toy city whose state is in a database of its own."""
     folder, database = template
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    made = Fleet(Project(tmp_path, backend=postgres.url(postgres.database(database))))
+    copy = postgres.database(database)
+    with psycopg.connect(postgres.url(copy)) as connection:  # the engine's keys begin with the database's name
+        connection.execute("UPDATE pulumi_state SET key = replace(key, %s, %s)", (database, copy))
+    made = Fleet(Project(tmp_path, backend=postgres.url(copy)))
     yield made
     made.end()
 

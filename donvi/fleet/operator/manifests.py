@@ -10,6 +10,7 @@ from donvi.fleet.operator.files import Bundle
 from donvi.fleet.operator.model import Drift, object_name, spread
 from donvi.fleet.operator.shared import LABELS, PLACES, shared
 from donvi.fleet.select import PLATFORM
+from donvi.fleet.stacks import SAFE_LISTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,6 +105,7 @@ def _variables(places: Places, choices: Choices) -> dict[str, Any]:
     clear = {
         "DONVI_DEPLOYMENT": f"{MOUNT}/deployment.json",
         "DONVI_KNOWN_HOSTS": f"{MOUNT}/known_hosts",
+        **SAFE_LISTING,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_OPTION_POLICY_PACK": f"{choices.folder}/policies/pulumi-analyzer-donvi",

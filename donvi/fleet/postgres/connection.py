@@ -28,12 +28,14 @@ class Database:
     """Where the state lies; never shown, for the address may hold a password.
 
     :param state: the engine's table.
+    :param folder: what stands before every key of the engine's: it takes the database's name for a folder's.
     :param leases: the drivers' table.
     """
 
     address: str
     shown: str
     state: str
+    folder: str
     leases: str
 
     @classmethod
@@ -49,7 +51,8 @@ class Database:
         state = options.pop("table", STATE)
         leases = "donvi_leases" if state == STATE else f"{state}_donvi_leases"
         address = urlunsplit(parts._replace(query=urlencode(options)))
-        return cls(address, f"{parts.hostname or ''}{parts.path}", state, leases)
+        folder = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        return cls(address, f"{parts.hostname or ''}{parts.path}", state, folder, leases)
 
     def connect(self, name: str) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection that commits every statement by itself.

@@ -31,7 +31,7 @@ def held_locks(database: Database, project: str, stack: str) -> list[tuple[str, 
     :raises UsageError: a row is no lock of the engine.
     """
     table = sql.Identifier(database.state)
-    prefix = f".pulumi/locks/organization/{project}/{stack}/"
+    prefix = f"{database.folder}.pulumi/locks/organization/{project}/{stack}/"
     try:
         with database.connect("donvi locks") as connection:
             rows = connection.execute(_LOCKS.format(table=table), (prefix,)).fetchall()
