@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -33,11 +33,20 @@ def run(stack: str) -> None:
     :raises UsageError: the city has no such stack, or the deployment isn't known.
     :raises DataError: the city's data is wrong.
     """
-    city = load_city()
+    city = the_city()
     if stack == PLATFORM:
         _platform(city)
     else:
         pulumi.run(partial(_unit, city, unit_code(city, stack)))
+
+
+@cache
+def the_city() -> City:
+    """Return the city's data; a process reads it once.
+
+    :raises DataError: it is wrong.
+    """
+    return load_city()
 
 
 def unit_code(city: City, stack: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
+import select
 import signal
 import subprocess
 import time
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from donvi.errors import UsageError
 from donvi.fleet import failures
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.03
 READ_BYTES = 1 << 20
+COLLECT = "400"
+"""How far the engine's heap may grow, in percent, before garbage is collected: 45 MB more, a sixth of its time less."""
 TAIL_LINES = 10
 POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"
 REMEDY = 'run `eval "$(uv run donvi lab env)"` first'
@@ -56,7 +61,7 @@ class EngineRun:
 
     def variables(self) -> dict[str, str]:
         """Return the engine's environment."""
-        names = {**self.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+        names = {"GOGC": COLLECT, **self.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
         if not self.options.policy:
             names.pop(POLICY_PACK, None)
         return names
@@ -71,9 +76,9 @@ class EngineRun:
             try:
                 if self.on_start is not None:
                     self.on_start(process.pid)
-                watch = _Watch(process, cancelled)
-                for line in output.lines(watch.over):
-                    _take(line, events, tail, on_step)
+                with closing(_Watch(process, cancelled)) as watch:
+                    for line in output.lines(watch.over):
+                        _take(line, events, tail, on_step)
                 status = process.wait()
             except BaseException:
                 interrupt(process)
@@ -124,21 +129,20 @@ class _Output:
     def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)
 
-    def lines(self, over: Callable[[], bool]) -> Iterator[str]:
+    def lines(self, over: Callable[[], bool]) -> Iterator[bytes]:
         """Yield lines as they are written until ``over``, which waits a moment each time, says that no more come."""
         offset, rest, ended = 0, b"", False
         while True:
             found = os.pread(self.descriptor, READ_BYTES, offset)
             offset += len(found)
             *whole, rest = (rest + found).split(b"\n")
-            for line in whole:
-                yield line.decode(errors="replace")
+            yield from whole
             if not found:
                 if ended:
                     break
                 ended = over()
         if rest:
-            yield rest.decode(errors="replace")
+            yield rest
 
 
 class _Watch:
@@ -151,31 +155,32 @@ class _Watch:
         self.fired = False
         self._process = process
         self._cancelled = cancelled
+        self._end = os.pidfd_open(process.pid)
 
     def over(self) -> bool:
         """Say whether the engine has ended; takes at most :data:`POLL_SECONDS`."""
         if self._cancelled is not None and self._cancelled.is_set() and not self.fired:
             self.fired = True
             self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return bool(select.select([self._end], [], [], POLL_SECONDS)[0])
+
+    def close(self) -> None:
+        """Forget the engine."""
+        os.close(self._end)
 
 
-def _take(line: str, events: Events, tail: deque[str], on_step: Callable[[Step], None] | None) -> None:
+def _take(line: bytes, events: Events, tail: deque[str], on_step: Callable[[Step], None] | None) -> None:
     """Read a line that may be an event; one that is none is kept for an error's sake."""
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = msgspec.json.decode(line)
+    except msgspec.DecodeError:
         event = None
     if isinstance(event, dict):
         step = events.read(event)
         if step is not None and on_step is not None:
             on_step(step)
-    elif line.strip():
-        tail.append(line.strip())
+    elif text := line.decode(errors="replace").strip():
+        tail.append(text)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

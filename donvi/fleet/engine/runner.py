@@ -17,6 +17,7 @@ import msgspec
 from donvi.errors import EngineError
 from donvi.fleet.engine.hosts import Host, HostError
 from donvi.fleet.engine.project import read_project
+from donvi.fleet.engine.quiet import quiet_home
 from donvi.fleet.engine_process import POLICY_PACK, EngineRun
 from donvi.fleet.failures import failure_of
 from donvi.fleet.model import Options, Status
@@ -34,8 +35,8 @@ PACK = "pulumi-analyzer-donvi"
 ANALYSER_PORT = "DONVI_ANALYSER_PORT"
 PROVIDERS = "PULUMI_DEBUG_PROVIDERS"
 LANGUAGES = "PULUMI_DEBUG_LANGUAGES"
-PROGRAM = "stacks.program"
-"""Imported beforehand where the project has it."""
+WARM = "stacks.warm"
+"""Imported beforehand, and asked to warm up, where the project has it."""
 
 
 @dataclass
@@ -55,10 +56,12 @@ class FastRunner(Stacks):
 
     :param environ: what ``donvi lab env`` prints, PATH included.
     :param repository: folder of ``Pulumi.yaml``.
+    :param many: whether a rehearsal of the program, which costs as much as one stack's, pays: from four stacks on.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, repository: Path = REPOSITORY) -> None:
+    def __init__(self, environ: Mapping[str, str], *, repository: Path = REPOSITORY, many: bool = True) -> None:
         super().__init__(environ, repository=repository)
+        self.many = many
         self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
 
@@ -82,6 +85,10 @@ class FastRunner(Stacks):
     def project(self) -> Project:
         """What ``Pulumi.yaml`` says."""
         return read_project(self.repository, self.environ)
+
+    @cached_property
+    def _quiet(self) -> dict[str, str]:
+        return quiet_home(self.environ)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -115,7 +122,7 @@ class FastRunner(Stacks):
 
     def _places(self, options: Options) -> Places:
         """Take a seat at everything that can be shared."""
-        places = Places()
+        places = Places(dict(self._quiet))
         for host, announce in self._shared(options):
             try:
                 seat = host.open()
@@ -150,8 +157,8 @@ class FastRunner(Stacks):
         return pack if pack.name == PACK and pack.is_file() else None
 
     def _program(self) -> list[str]:
-        own = (self.repository / f"{PROGRAM.replace('.', '/')}.py").is_file()
-        return [sys.executable, "-m", "donvi.fleet.engine.warm", *([PROGRAM] if own else [])]
+        own = (self.repository / f"{WARM.replace('.', '/')}.py").is_file()
+        return [sys.executable, "-m", "donvi.fleet.engine.warm", *([WARM] if own and self.many else [])]
 
     def _host(self, name: str, command: list[str]) -> Host:
         with self._lock:

@@ -16,6 +16,7 @@ import ctypes
 import gc
 import importlib
 import json
+import linecache
 import os
 import select
 import signal
@@ -62,6 +63,7 @@ class Nursery:
             warm: Callable[[], None] | None = getattr(module, WARM, None)
             if warm is not None:
                 warm()
+        linecache.checkcache = _silent  # the SDK asks for a trace at each resource; no file changes under a run
         gc.collect()
         gc.freeze()
 
