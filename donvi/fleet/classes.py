@@ -43,6 +43,14 @@ class Difference(msgspec.Struct, frozen=True):
     otherwise: tuple[tuple[Change, Change], ...] = ()
 
 
+class Example(msgspec.Struct, frozen=True):
+    """What the engine said of the first stack of a class, in the stack's own words."""
+
+    changes: tuple[Change, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    failure: Failure | None = None
+
+
 class PreviewClass(msgspec.Struct, frozen=True):
     """Stacks whose previews are the same but for their own values.
 
@@ -51,7 +59,7 @@ class PreviewClass(msgspec.Struct, frozen=True):
     :param changes: in normal form, gravest first.
     :param notices: refusals and warnings, in normal form; what the engine merely informs about isn't compared.
     :param difference: against the nearest larger class, ``None`` when there is none to compare with.
-    :param example: the changes of the first stack as they are, which says more when there is one stack only.
+    :param example: the first stack as it is, which says more when there is one stack only.
     """
 
     digest: str
@@ -61,7 +69,7 @@ class PreviewClass(msgspec.Struct, frozen=True):
     notices: tuple[Notice, ...] = ()
     failure: Failure | None = None
     difference: Difference | None = None
-    example: tuple[Change, ...] = ()
+    example: Example = Example()
 
     @property
     def quiet(self) -> bool:
@@ -142,7 +150,9 @@ def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def _class(form: PreviewClass, members: Sequence[Result]) -> PreviewClass:
-    example = ordered(change for change in members[0].changes if change.op not in QUIET)
+    first = members[0]
+    changes = ordered(change for change in first.changes if change.op not in QUIET)
+    example = Example(changes, tuple(one for one in first.notices if one.severity != "info"), first.failure)
     return msgspec.structs.replace(form, stacks=tuple(one.stack for one in members), example=example)
 
 
@@ -159,8 +169,8 @@ def _normal(result: Result, normaliser: Normaliser) -> PreviewClass:
     failure = result.failure and Failure(
         result.failure.code, normaliser.text(result.failure.message), normaliser.text(result.failure.hint)
     )
-    made = PreviewClass("", (), result.status, changes, tuple(notices), failure)
-    return msgspec.structs.replace(made, digest=_digest(msgspec.to_builtins(made)))
+    said = msgspec.to_builtins([result.status, changes, notices, failure])
+    return PreviewClass(_digest(said), (), result.status, changes, tuple(notices), failure)
 
 
 def _change(change: Change, unit: Normaliser) -> Change:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from donvi.fleet.classes import Difference, PreviewClass
-    from donvi.fleet.model import Change, PropertyChange
+    from donvi.fleet.model import Change, Notice, PropertyChange
 
 SIGNS = {"create": "+", "delete": "-", "replace": "±", "update": "~", "import": "="}
 VERBS = ("delete", "replace", "create", "import", "update")
@@ -112,22 +112,18 @@ def label(stack: str, report: PreviewReport) -> str:
 
 def wrong(one: PreviewClass) -> list[Line]:
     """Return what a policy, the engine or a provider has to say against a class, refusals first."""
-    lines = [
-        Line("!", _notice(notice.policy, notice.urn, notice.message))
-        for notice in one.notices
-        if notice.severity == "error"
-    ]
-    if one.failure and (one.failed or not lines):
-        lines.append(Line("!", f"{one.failure.code}: {one.failure.message}"))
-        if one.failure.hint:
-            lines.append(Line(" ", f"  remedy: {one.failure.hint}"))
-    warnings = (notice for notice in one.notices if notice.severity == "warning")
-    return [*lines, *(Line("?", _notice(notice.policy, notice.urn, notice.message)) for notice in warnings)]
+    said = one.example if len(one.stacks) == 1 else one
+    lines = [Line("!", _notice(notice)) for notice in said.notices if notice.severity == "error"]
+    if said.failure and (one.failed or not lines):
+        lines.append(Line("!", f"{said.failure.code}: {said.failure.message}"))
+        if said.failure.hint:
+            lines.append(Line(" ", f"  remedy: {said.failure.hint}"))
+    return [*lines, *(Line("?", _notice(notice)) for notice in said.notices if notice.severity == "warning")]
 
 
 def changes(one: PreviewClass) -> list[Line]:
     """Return the lines of what changes in every stack of a class; its own values where it is a single stack."""
-    shown = one.example if len(one.stacks) == 1 else one.changes
+    shown = one.example.changes if len(one.stacks) == 1 else one.changes
     return [line for change in shown for line in told(change)]
 
 
@@ -235,10 +231,10 @@ def _lines(value: str | None) -> list[str]:
     return decoded.splitlines() if isinstance(decoded, str) else []
 
 
-def _notice(policy: str, urn: str, message: str) -> str:
-    where = urn.rpartition("::")[2]
-    said = " ".join(message.split())
-    return f"{f'policy {policy}' if policy else 'engine'}{f' at {where}' if where else ''}: {said}"
+def _notice(notice: Notice) -> str:
+    where = notice.urn.rpartition("::")[2]
+    who = f"policy {notice.policy}" if notice.policy else "engine"
+    return f"{who}{f' at {where}' if where else ''}: {' '.join(notice.message.split())}"
 
 
 def number(count: int, noun: str) -> str:
