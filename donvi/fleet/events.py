@@ -28,7 +28,7 @@ NOISE = ("update failed", "preview failed", "program exited with non-zero exit c
 """What the engine adds to the errors themselves."""
 
 _PHASES = (("resourcePreEvent", "begun"), ("resOutputsEvent", "done"), ("resOpFailedEvent", "failed"))
-_REPLACING = frozenset({"replace", "create-replacement", "delete-replaced"})
+_REPLACING = frozenset({"replace", "create-replacement"})  # a `delete-replaced` alone is what an earlier run left
 _ROOT = "pulumi:pulumi:Stack"
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
 _KEYS = re.compile(r"""\[(?P<index>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|\.?(?P<name>[^.\[\]]+)""")
