@@ -40,6 +40,7 @@ def destroy(
     failed: given.Failed = False,
     platform: given.Platform = None,
     parallel: given.Parallel = given.PARALLEL,
+    scheduler: given.Scheduler = "",
     max_failures: given.MaxFailures = "0",
     confirm: given.Confirm = None,
     policy: given.Policy = True,
@@ -56,7 +57,12 @@ def destroy(
         platform=platform,
     )
     settings = Settings(
-        parallel=parallel, max_failures=given.failures(max_failures), policy=policy, receipts=False, gates=False
+        parallel=parallel,
+        scheduler=scheduler,
+        max_failures=given.failures(max_failures),
+        policy=policy,
+        receipts=False,
+        gates=False,
     )
     from donvi.cli.fleet import report, session  # --help needs none of it
 

@@ -77,6 +77,7 @@ def preview(
     shard: given.ShardText = "",
     platform: given.Platform = None,
     parallel: given.Parallel = given.PARALLEL,
+    scheduler: given.Scheduler = "",
     max_failures: AnyFailures = "any",
     refresh: given.Refresh = False,
     policy: given.Policy = True,
@@ -101,6 +102,7 @@ def preview(
     )
     settings = Settings(
         parallel=parallel,
+        scheduler=scheduler,
         max_failures=given.failures(max_failures),
         refresh=refresh,
         policy=policy,

@@ -35,6 +35,7 @@ def refresh(
     shard: given.ShardText = "",
     platform: given.Platform = None,
     parallel: given.Parallel = given.PARALLEL,
+    scheduler: given.Scheduler = "",
     max_failures: given.MaxFailures = "0",
     policy: given.Policy = True,
     as_json: Json = False,
@@ -52,7 +53,12 @@ def refresh(
         platform=platform,
     )
     settings = Settings(
-        parallel=parallel, max_failures=given.failures(max_failures), policy=policy, receipts=False, gates=False
+        parallel=parallel,
+        scheduler=scheduler,
+        max_failures=given.failures(max_failures),
+        policy=policy,
+        receipts=False,
+        gates=False,
     )
     from donvi.cli.fleet import report, session  # --help needs none of it
 

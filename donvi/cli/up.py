@@ -46,6 +46,7 @@ def up(
     shard: given.ShardText = "",
     platform: given.Platform = None,
     parallel: given.Parallel = given.PARALLEL,
+    scheduler: given.Scheduler = "",
     max_failures: given.MaxFailures = "0",
     max_deletes: given.MaxDeletes = None,
     confirm: given.Confirm = None,
@@ -73,6 +74,7 @@ def up(
     )
     settings = Settings(
         parallel=parallel,
+        scheduler=scheduler,
         max_failures=given.failures(max_failures),
         max_deletes=max_deletes,
         refresh=refresh,

@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     :param waves: the stacks of each wave in order; empty when all are one.
     :param bake: seconds between the end of a wave and its probes.
     :param probes: how many units of a wave are asked at its gate at most.
+    :param scheduler: address of the dask scheduler whose workers run the stacks; empty: this machine does.
     """
 
     parallel: int = 2
@@ -51,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     bake: float = 0.0
     probes: int = 15
     approved: str = ""
+    scheduler: str = ""
     waves: tuple[tuple[str, ...], ...] = ()
 
 

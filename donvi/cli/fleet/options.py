@@ -89,6 +89,17 @@ Parallel = Annotated[
         show_default="one per processor",
     ),
 ]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        "--scheduler",
+        metavar="tls://HOST:PORT",
+        envvar="DONVI_SCHEDULER",
+        help="Have the workers of a dask scheduler run the stacks.",
+        rich_help_panel=_LIMITS,
+        show_default=False,
+    ),
+]
 MaxFailures = Annotated[
     str,
     typer.Option(

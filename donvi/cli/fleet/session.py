@@ -27,7 +27,7 @@ from donvi.fleet.records import Head, Resumed, Settings, State
 from donvi.fleet.schedule import Stop
 from donvi.fleet.select import Facts, Selection, Target, choose, nothing_selected
 from donvi.fleet.waves import plan
-from donvi.fleet.work import StackWork
+from donvi.fleet.work import StackWork, project_of
 from donvi.redaction import redact
 from donvi.registry import City, load_city
 
@@ -144,8 +144,19 @@ def go_on(query: str, wish: Wish, change: Callable[[Settings], Settings]) -> Out
         _give_up(leases)
 
 
-def runner() -> AbstractContextManager[Runner]:
-    """Return what runs the stacks; it ends what it started when its block is left."""
+def runner(head: Head) -> AbstractContextManager[Runner]:
+    """Return what runs the stacks; it ends what it started when its block is left.
+
+    :raises UsageError: workers were asked for that can't share the state, or can't be reached safely.
+    :raises UnreachableError: no scheduler answers.
+    """
+    if head.settings.scheduler:
+        from donvi.fleet.distributed.runner import DistributedRunner
+
+        project = project_of(REPOSITORY)
+        return DistributedRunner(
+            head.settings.scheduler, os.environ, project=project, run=head.id, repository=REPOSITORY
+        )
     return FastRunner(os.environ, repository=REPOSITORY)
 
 
@@ -177,7 +188,7 @@ def _drive(
     stop = Stop()
     on_lost(leases, lambda: stop.end("another driver may take these stacks over: the leases can't be held"))
     try:
-        with runner() as made, board(quiet=wish.quiet) as listener:
+        with runner(head) as made, board(quiet=wish.quiet) as listener:
             work = StackWork(
                 runner=made,
                 operation=head.operation,
