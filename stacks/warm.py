@@ -45,9 +45,9 @@ class Answers(pulumi.runtime.Mocks):
             return args.name, {"name": args.name, "outputs": {"deployment": self._deployment}}
         return args.name, dict(args.inputs)
 
-    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         """Return nothing."""
-        return {}
+        return {}, None
 
 
 def warm() -> None:
@@ -66,9 +66,9 @@ def rehearse(stack: str, deployment: str) -> None:
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
     monitor = mocks.MockMonitor(Answers(deployment))
-    known = set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)
+    known = set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
     pulumi.runtime.configure(
-        mocks.MockSettings(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]
             monitor=monitor,
             monitor_features=known,
             engine=mocks.MockEngine(quiet),

@@ -85,7 +85,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
 
     def GetRequiredPackages(self, _request: Any, _context: Any) -> Any:  # noqa: N802
         """Return the provider packages that are installed for programs, as ``pip list`` would lead to them."""
-        return proto.GetRequiredPackagesResponse(packages=[proto.PackageDependency(**one) for one in required()])
+        return proto.GetRequiredPackagesResponse(packages=list(required()))
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Run the program and say how it ended."""
@@ -98,15 +98,16 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
 
-def required() -> Iterator[dict[str, str]]:
+def required() -> Iterator[Any]:
     """Yield the provider plugins that installed packages name."""
     for folder in dict.fromkeys(entry for entry in sys.path if entry.endswith("site-packages")):
         for file in sorted(Path(folder).glob(_PLUGIN_FILE)):
             about = json.loads(file.read_text(encoding="utf-8"))
             if about.get("resource"):
                 name, version = about.get("name") or file.parent.name, str(about.get("version", ""))
-                found = {"name": name, "kind": "resource", "server": about.get("server", "")}
-                yield {**found, "version": f"v{version.removeprefix('v')}"} if version else found
+                known = f"v{version.removeprefix('v')}" if version else ""
+                server = about.get("server", "")
+                yield proto.PackageDependency(name=name, kind="resource", version=known, server=server)
 
 
 def official() -> Path:

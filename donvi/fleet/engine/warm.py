@@ -22,15 +22,13 @@ import select
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from donvi.plugin.hosting import own_stdout, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
-
-    from donvi.fleet.engine import program as program_module
 
 GRACE_SECONDS = 45.0
 """How long an engine may take to end after an interrupt: longer than a provider, which it waits for."""
@@ -50,14 +48,13 @@ class Nursery:
         self._children: set[int] = set()
         self._engines: dict[int, int] = {}
         self._libc = ctypes.CDLL(None)
-        self._program: program_module
-        self._script: CodeType
+        self._serve: Callable[[Callable[[int], None]], None]
 
     def load(self, modules: list[str]) -> None:
         """Import what programs need; a module that can't be imported is left to the programs to complain about."""
         importlib.import_module("pulumi").log.debug = _silent  # the SDK sends some six lines for each resource
-        self._program = importlib.import_module("donvi.fleet.engine.program")
-        self._script = self._program.compiled(self._program.official())
+        program = importlib.import_module("donvi.fleet.engine.program")
+        self._serve = partial(program.serve, program.compiled(program.official()))
         for name in modules:
             module = importlib.import_module(name)
             warm: Callable[[], None] | None = getattr(module, WARM, None)
@@ -128,7 +125,7 @@ class Nursery:
             self._say({"port": port, "pid": os.getpid()})
             os.close(self._answers)
 
-        self._program.serve(self._script, announce)
+        self._serve(announce)
 
     def _say(self, answer: dict[str, object]) -> None:
         os.write(self._answers, f"{json.dumps(answer)}\n".encode())
