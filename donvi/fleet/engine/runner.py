@@ -56,12 +56,10 @@ class FastRunner(Stacks):
 
     :param environ: what ``donvi lab env`` prints, PATH included.
     :param repository: folder of ``Pulumi.yaml``.
-    :param many: whether a rehearsal of the program, which costs as much as one stack's, pays: from four stacks on.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, repository: Path = REPOSITORY, many: bool = True) -> None:
+    def __init__(self, environ: Mapping[str, str], *, repository: Path = REPOSITORY) -> None:
         super().__init__(environ, repository=repository)
-        self.many = many
         self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
 
@@ -158,7 +156,7 @@ class FastRunner(Stacks):
 
     def _program(self) -> list[str]:
         own = (self.repository / f"{WARM.replace('.', '/')}.py").is_file()
-        return [sys.executable, "-m", "donvi.fleet.engine.warm", *([WARM] if own and self.many else [])]
+        return [sys.executable, "-m", "donvi.fleet.engine.warm", *([WARM] if own else [])]
 
     def _host(self, name: str, command: list[str]) -> Host:
         with self._lock:
