@@ -130,6 +130,7 @@ def _initialise(server: Postgres) -> None:
         "ssl_cert_file": f"{folder}/server.crt",
         "ssl_key_file": f"{folder}/server.key",
         "fsync": "off",
+        "dynamic_shared_memory_type": "mmap",  # else a killed server leaves its segments behind
     }
     with (folder / "data/postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
