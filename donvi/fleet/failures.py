@@ -51,7 +51,7 @@ def status_of(error: DonviError) -> Status:
 
 def error_of(failure: Failure) -> DonviError:
     """Return the exception that a failure was made from, for whoever runs one stack and wants an exit code."""
-    kinds = {kind.code: kind for kind in vars(errors).values() if _simple(kind)}
+    kinds: dict[str, type[DonviError]] = {kind.code: kind for kind in vars(errors).values() if _simple(kind)}
     return kinds.get(failure.code, EngineError)(failure.message, hint=failure.hint)
 
 
