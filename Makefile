@@ -3,7 +3,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # most of a test is waiting, so more run side by side than there are processors; tests/conftest.py says which may
 TESTS := unit policies lab backends engine acceptance faults
 SIDE_BY_SIDE ?= 4
-PROOFS := playbooks isolation cluster
+PROOFS := playbooks isolation cluster drift
 
 .DEFAULT_GOAL := help
 .PHONY: help up fleet-up test test-proofs test-vault test-browser lint lab-up lab-down lab-reset lab-status clean bootstrap
@@ -23,7 +23,7 @@ fleet-up: bootstrap ## `make up`, then all 168 units, pilots first; ARGS are `do
 test: bootstrap ## the tests, on the real servers; the lab is opened first and held meanwhile
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest -n $(SIDE_BY_SIDE) $(addprefix tests/,$(TESTS)) $(ARGS)'
 
-test-proofs: bootstrap ## the long ones: every role twice and in check mode, isolation of all pairs of units with mutants
+test-proofs: bootstrap ## the long ones: every role twice and in check mode, isolation of all pairs of units with mutants, drift of every type
 	@donvi lab run sh -ec 'donvi lab open; eval "$$(donvi lab env)"; exec python -m pytest $(addprefix tests/,$(PROOFS)) $(ARGS)'
 
 test-vault: bootstrap ## the Vault adapter's tests against HashiCorp Vault (built once, minutes)

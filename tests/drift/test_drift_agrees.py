@@ -17,7 +17,7 @@ from donvi.fleet.model import Operation, Options, PropertyChange, Status
 from donvi.fleet.plain import PlainRunner
 from donvi.provider.adapter import INCOMPLETE
 from donvi.provider.services import Services
-from tests.faults.drift_seeds import EXEMPT, Damage, seed
+from tests.drift.drift_seeds import EXEMPT, Damage, seed
 from tests.support.lab import REPOSITORY, Stack
 
 if TYPE_CHECKING:
