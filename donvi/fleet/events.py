@@ -25,6 +25,9 @@ MANDATORY = "mandatory"
 INTERNAL = "__"
 """How names begin that a provider keeps for itself, such as the Kubernetes SDK's ``__internal``."""
 NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
+_FOUND = re.compile(r"using pulumi-\S+ from \$PATH at \S+")
+"""Where a plugin was found: the engine warns of what is meant so, in every run of every stack."""
+
 """What the engine adds to the errors themselves."""
 
 _PHASES = (("resourcePreEvent", "begun"), ("resOutputsEvent", "done"), ("resOpFailedEvent", "failed"))
@@ -178,7 +181,9 @@ def _diagnostic(told: Mapping[str, Any]) -> Notice | None:
     message = _clean(told.get("message", ""))
     if severity not in {"info", "warning", "error"} or told.get("ephemeral") or not message:
         return None
-    return None if severity == "error" and message in NOISE else Notice(severity, message, told.get("urn", ""))
+    if (severity == "error" and message in NOISE) or _FOUND.fullmatch(message):
+        return None
+    return Notice(severity, message, told.get("urn", ""))
 
 
 def _judgement(judged: Mapping[str, Any]) -> Notice:

@@ -90,7 +90,7 @@ def services_on(
     def credential() -> Credential:
         return Credential(*plane.signer.pair(user, groups), expires=datetime.now(UTC) + timedelta(hours=1))
 
-    made._made["kubernetes"] = KubernetesClient(plane.server, plane.signer.pem, credential, patience=1)
+    made._clients._made["kubernetes"] = KubernetesClient(plane.server, plane.signer.pem, credential, patience=1)
     return made
 
 
@@ -330,7 +330,7 @@ def test_who_may_not_read_secrets_sees_the_archive_alone(bench: Bench) -> None:
 
 def test_a_cluster_that_is_away_is_named_with_the_unit_and_nothing_is_signed(bench: Bench) -> None:
     away = KubernetesClient("https://127.0.0.1:1", bench.plane.signer.pem, lambda: _credential(bench), patience=0)
-    bench.services._made["kubernetes"] = away
+    bench.services._clients._made["kubernetes"] = away
     said = rf"can't be reached \(Connection refused\).*unit-{bench.wanted.unit}"
     with pytest.raises(UnreachableError, match=said) as caught:
         bench.create()
@@ -340,7 +340,7 @@ def test_a_cluster_that_is_away_is_named_with_the_unit_and_nothing_is_signed(ben
 
 def test_a_server_with_another_certificate_is_not_talked_to(bench: Bench, own_vault: VaultServer) -> None:
     wrong = KubernetesClient(bench.plane.server, own_vault.authority.pem, lambda: _credential(bench), patience=30)
-    bench.services._made["kubernetes"] = wrong
+    bench.services._clients._made["kubernetes"] = wrong
     with pytest.raises(UnreachableError, match="its certificate isn't good"):
         bench.create()
 

@@ -97,3 +97,13 @@ def test_a_failure_comes_back_as_the_error_it_was_made_from() -> None:
     assert isinstance(error, EngineError)
     assert status is Status.FAILED
     assert "killed by SIGKILL" in error.message
+
+
+def test_a_plugin_found_on_the_search_path_is_nothing_to_be_warned_of() -> None:
+    events = Events("toy", Operation.PREVIEW)
+    for message in (
+        "using pulumi-resource-kubernetes from $PATH at /usr/bin/pulumi-resource-kubernetes\n",
+        "no room\n",
+    ):
+        events.read({"diagnosticEvent": {"severity": "warning", "message": message}})
+    assert [notice.message for notice in events.notices] == ["no room"]

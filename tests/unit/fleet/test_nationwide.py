@@ -36,7 +36,7 @@ GROWTH = 1.1
 """A unit may cost so much more in a country eight times as large."""
 
 WORK = """
-import os, resource, sys
+import re, sys
 from pathlib import Path
 from donvi.fleet.operator import Choices, Places, bundle, write
 from donvi.fleet.select import Selection, choose
@@ -47,7 +47,8 @@ for code in city.units:
     describe(city, code)
 places = Places(*sys.argv[3:6])
 write(bundle(city, choose(city, Selection(everything=True)), places, Choices(image=sys.argv[6])), Path(sys.argv[2]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# getrusage would also count what the parent took when it forked
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 
