@@ -25,10 +25,10 @@ MANDATORY = "mandatory"
 INTERNAL = "__"
 """How names begin that a provider keeps for itself, such as the Kubernetes SDK's ``__internal``."""
 NOISE = ("update failed", "preview failed", "program exited with non-zero exit code: 1")
+"""What the engine adds to the errors themselves."""
+
 _FOUND = re.compile(r"using pulumi-\S+ from \$PATH at \S+")
 """Where a plugin was found: the engine warns of what is meant so, in every run of every stack."""
-
-"""What the engine adds to the errors themselves."""
 
 _PHASES = (("resourcePreEvent", "begun"), ("resOutputsEvent", "done"), ("resOpFailedEvent", "failed"))
 _REPLACING = frozenset({"replace", "create-replacement"})  # a `delete-replaced` alone is what an earlier run left
