@@ -38,6 +38,9 @@ ATTEMPTS = 8
 """How often an update is tried anew because somebody else changed the same name in between."""
 
 _CHANGED_MEANWHILE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
+SILENCE = (OSError, EOFError, dns.exception.Timeout)
+"""What the client raises when nobody answers."""
+
 _DENIED = frozenset({dns.rcode.REFUSED, dns.rcode.NOTAUTH})
 
 
@@ -123,13 +126,16 @@ class DnsReader:
                 f"{self._server} doesn't let the TSIG key {key} change this name: {type(error).__name__}",
                 hint="a unit's key changes its own domain only; if the key is new, run the datacentre playbook",
             ) from None
-        except (OSError, EOFError, dns.exception.Timeout) as error:
-            raise UnreachableError(
-                f"{self._server} doesn't answer over TCP: {str(error) or type(error).__name__}",
-                hint="see whether it runs (`make lab-status`), then run the same command again",
-            ) from None
+        except SILENCE as error:
+            raise self._unreachable(error) from None
         except dns.exception.DNSException as error:
             raise BackendError(f"{self._server} answers something odd: {type(error).__name__}") from None
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(
+            f"{self._server} doesn't answer over TCP: {str(error) or type(error).__name__}",
+            hint="see whether it runs (`make lab-status`), then run the same command again",
+        )
 
     def _refusal(self, what: str, code: dns.rcode.Rcode) -> BackendError:
         said = dns.rcode.to_text(code)

@@ -18,8 +18,8 @@ import dns.xfr
 import dns.zone
 
 from donvi.backends.dns.records import absolute
-from donvi.backends.dns.updater import TIMEOUT, DnsReader, Tsig
-from donvi.errors import PermissionDeniedError, UnreachableError
+from donvi.backends.dns.updater import SILENCE, TIMEOUT, DnsReader, Tsig
+from donvi.errors import PermissionDeniedError
 
 
 class ZoneReader(DnsReader):
@@ -54,11 +54,8 @@ class ZoneReader(DnsReader):
                 f"{self._server} doesn't transfer the zone {zone}: {type(error).__name__}",
                 hint="the datacentre playbook gives operators a key for it: run it (`make up`)",
             ) from None
-        except (OSError, EOFError, dns.exception.Timeout) as error:
-            raise UnreachableError(
-                f"{self._server} doesn't answer over TCP: {str(error) or type(error).__name__}",
-                hint="see whether it runs (`make lab-status`), then run the same command again",
-            ) from None
+        except SILENCE as error:
+            raise self._unreachable(error) from None
         with self._lock:
             self._zones[origin] = found
 
